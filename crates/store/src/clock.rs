@@ -4,8 +4,9 @@
 //! `received_at`, so that time does not go backwards for events that are already counted.
 
 use crate::StoreError;
+use crate::database::Database;
 use billing::UtcTime;
-use std::path::Path;
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct Clock {}
@@ -15,8 +16,8 @@ impl Clock {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn open(folder: &Path) -> Result<Clock, StoreError> {
-        unimplemented!("{folder:?}")
+    pub fn open(database: Arc<Database>) -> Result<Clock, StoreError> {
+        unimplemented!("{database:?}")
     }
 
     /// Lets the folder's clock show `now` at this moment, and keeps the offset in the folder.

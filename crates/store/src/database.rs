@@ -1,2 +1,88 @@
-//! database
+//! `facts.db`: opening it, its migrations, and short transactions. What the tables mean is left to the modules that own them.
+//!
+//! Any process of the folder may write it; a writer waits for another one's short transaction. A commit is durable when it returns.
 
+use crate::StoreError;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// One schema change each, in order, never edited after a release.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_facts.sql"), include_str!("../migrations/0002_exports.sql")];
+
+/// How long a writer waits for another process's transaction. Ours take milliseconds; this only catches a stuck one.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// A connection to `facts.db`, shared by the threads of this process.
+#[derive(Debug)]
+pub struct Database {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+}
+
+impl Database {
+    /// Opens the folder's `facts.db`; creates folder and file when they do not exist.
+    ///
+    /// # Errors
+    /// When it cannot be opened or migrated, or a newer program has migrated it further.
+    pub fn open(folder: &Path) -> Result<Database, StoreError> {
+        std::fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
+        let path = folder.join("facts.db");
+        let mut connection = Connection::open(&path)?;
+        connection.busy_timeout(BUSY_WAIT)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", "on")?;
+        migrate(&mut connection, &path)?;
+        Ok(Database { connection: Mutex::new(connection), path })
+    }
+
+    /// The folder that the database lies in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        read(&self.lock())
+    }
+
+    /// Writes in one transaction: all of it is durable when this returns, or none of it happened.
+    ///
+    /// # Errors
+    /// Those of `write`; then nothing was changed.
+    pub fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = write(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic in a reader leaves the connection usable: an open transaction is rolled back when its guard is dropped.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = u32::try_from(MIGRATIONS.len()).map_err(|_| StoreError::Overflow)?;
+    if done > known {
+        return Err(StoreError::UnknownVersion { file: path.display().to_string(), found: done, known });
+    }
+    for (number, migration) in (1..=known).zip(MIGRATIONS) {
+        if number > done {
+            transaction.execute_batch(migration)?;
+        }
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -3,19 +3,19 @@
 //! [`FactsDatabase::current`] is what all facts add up to now; [`FactsDatabase::as_of`] what they added up to at a number.
 
 use crate::StoreError;
+use crate::database::Database;
 use billing::{Day, FactNumber, Facts};
-use std::path::Path;
 use std::sync::Arc;
 
-/// `facts.db` of one folder. Any number of processes may have it open.
+/// The facts in `facts.db` of one folder. Any number of processes may have it open.
 #[derive(Debug)]
 pub struct FactsDatabase {}
 
 impl FactsDatabase {
     /// # Errors
-    /// When the file cannot be opened, created or migrated.
-    pub fn open(folder: &Path) -> Result<FactsDatabase, StoreError> {
-        unimplemented!("{folder:?}")
+    /// When the facts cannot be read.
+    pub fn open(database: Arc<Database>) -> Result<FactsDatabase, StoreError> {
+        unimplemented!("{database:?}")
     }
 
     /// What all facts add up to now. Looks whether another process has written since the last call, which costs microseconds.

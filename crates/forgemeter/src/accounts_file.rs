@@ -1,0 +1,2 @@
+//! The accounts file
+//!

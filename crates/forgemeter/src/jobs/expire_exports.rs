@@ -1,0 +1,2 @@
+//! expire_exports
+//!

@@ -1,0 +1,2 @@
+//! export_report
+//!

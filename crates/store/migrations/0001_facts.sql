@@ -1,0 +1,1 @@
+-- facts, accounts, tokens, settings: filled by the facts part
