@@ -1,5 +1,12 @@
 //! The usage ledger: events in, durable and counted once; lines and totals out.
 
+mod block;
+mod checked_file;
+mod codec;
+mod events_file;
+mod id_file;
+mod identity;
+
 use crate::{Clock, FactsDatabase, StoreError};
 use billing::line::RatedLine;
 use billing::rating::Unrated;
@@ -38,6 +45,8 @@ pub enum Verdict {
     Duplicate,
     /// The same event with other content is stored already; the first stored holds.
     Conflict { field: &'static str },
+    /// Its time lies more than 24 hours after the clock's. A repeat of an accepted event is never told so.
+    TooFarInFuture,
 }
 
 /// The answer to one body: durable when it arrives.
