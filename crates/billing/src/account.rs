@@ -55,6 +55,16 @@ impl<T> History<T> {
         self.entries.push((since, value));
     }
 
+    /// Whether this value, and no other, holds from an instant on.
+    #[must_use]
+    pub fn holds_from(&self, time: UtcTime, value: &T) -> bool
+    where
+        T: PartialEq,
+    {
+        let changes = self.entries.iter().filter_map(|entry| entry.0).filter(|since| *since > time);
+        std::iter::once(time).chain(changes).all(|since| self.at(since) == Some(value))
+    }
+
     /// The value at an instant; nothing when none was ever written.
     #[must_use]
     pub fn at(&self, time: UtcTime) -> Option<&T> {
@@ -131,9 +141,10 @@ impl Accounts {
     /// belongs to the later one.
     pub fn put(&mut self, account: Account) {
         let names = if account.kind == AccountKind::Enterprise { &mut self.slugs } else { &mut self.logins };
-        for login in &account.logins {
-            names.insert(folded(login), account.id);
+        for former in &account.logins {
+            names.entry(folded(former)).or_insert(account.id);
         }
+        names.insert(folded(account.login()), account.id);
         self.accounts.insert(account.id, account);
     }
 

@@ -1,10 +1,12 @@
 //! `facts.db`: opening it, its migrations, and short transactions. What the tables mean is left to the modules that own them.
 //!
 //! Any process of the folder may write it; a writer waits for another one's short transaction. A commit is durable when it returns.
+//! Reads have a connection of their own: they never wait for the disk of a write, and its `data_version` tells of every commit.
 
 use crate::StoreError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +16,14 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_facts.sql"), incl
 /// How long a writer waits for another process's transaction. Ours take milliseconds; this only catches a stuck one.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
-/// A connection to `facts.db`, shared by the threads of this process.
+/// The connections to `facts.db`, shared by the threads of this process.
 #[derive(Debug)]
 pub struct Database {
-    connection: Mutex<Connection>,
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
     path: PathBuf,
+    /// Microseconds that the folder's clock is ahead of the system's, as last read; it belongs to [`crate::clock`].
+    pub(crate) clock_offset: AtomicI64,
 }
 
 impl Database {
@@ -29,13 +34,11 @@ impl Database {
     pub fn open(folder: &Path) -> Result<Database, StoreError> {
         std::fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
         let path = folder.join("facts.db");
-        let mut connection = Connection::open(&path)?;
-        connection.busy_timeout(BUSY_WAIT)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "foreign_keys", "on")?;
-        migrate(&mut connection, &path)?;
-        Ok(Database { connection: Mutex::new(connection), path })
+        let mut writer = connect(&path)?;
+        migrate(&mut writer, &path)?;
+        let reader = connect(&path)?;
+        reader.pragma_update(None, "query_only", "on")?;
+        Ok(Database { writer: Mutex::new(writer), reader: Mutex::new(reader), path, clock_offset: AtomicI64::new(0) })
     }
 
     /// The folder that the database lies in.
@@ -49,7 +52,7 @@ impl Database {
     /// # Errors
     /// Those of `read`.
     pub fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        read(&self.lock())
+        read(&lock(&self.reader))
     }
 
     /// Writes in one transaction: all of it is durable when this returns, or none of it happened.
@@ -57,17 +60,26 @@ impl Database {
     /// # Errors
     /// Those of `write`; then nothing was changed.
     pub fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut connection = self.lock();
+        let mut connection = lock(&self.writer);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = write(&transaction)?;
         transaction.commit()?;
         Ok(value)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        // A panic in a reader leaves the connection usable: an open transaction is rolled back when its guard is dropped.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", "on")?;
+    Ok(connection)
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    // A panic in a reader leaves the connection usable: an open transaction is rolled back when its guard is dropped.
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

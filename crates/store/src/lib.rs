@@ -15,6 +15,7 @@ pub mod facts;
 pub mod jobs;
 pub mod ledger;
 pub mod random;
+mod settings;
 pub mod tokens;
 
 pub use clock::Clock;
