@@ -65,6 +65,11 @@ impl<T> History<T> {
         std::iter::once(time).chain(changes).all(|since| self.at(since) == Some(value))
     }
 
+    /// The instants from which later values hold.
+    pub fn changes(&self) -> impl Iterator<Item = UtcTime> {
+        self.entries.iter().filter_map(|entry| entry.0)
+    }
+
     /// The value at an instant; nothing when none was ever written.
     #[must_use]
     pub fn at(&self, time: UtcTime) -> Option<&T> {
@@ -214,7 +219,12 @@ mod tests {
         plan.write(Some(time("2026-03-01T00:00:00Z")), "team");
         plan.write(Some(time("2026-06-01T00:00:00Z")), "ghec");
         plan.write(Some(time("2026-05-01T00:00:00Z")), "pro");
-        for (at, held) in [("2025-01-01T00:00:00Z", "team"), ("2026-04-30T23:59:59Z", "team"), ("2026-05-01T00:00:00Z", "pro"), ("2026-07-01T00:00:00Z", "pro")] {
+        for (at, held) in [
+            ("2025-01-01T00:00:00Z", "team"),
+            ("2026-04-30T23:59:59Z", "team"),
+            ("2026-05-01T00:00:00Z", "pro"),
+            ("2026-07-01T00:00:00Z", "pro"),
+        ] {
             assert_eq!(plan.at(time(at)), Some(&held), "{at}");
         }
     }

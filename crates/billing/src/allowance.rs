@@ -92,11 +92,67 @@ pub struct Plans {
 /// GitHub's plans and licences (allowances.csv; rulings A2: of several rows of one plan and pool the greatest counts, 500 MB is
 /// 500/1024 GB).
 const BUILT_IN: &[(&str, &[(&str, &str)])] = &[
-    ("free_user", &[("actions_minutes", "2000"), ("shared_storage", "0.48828125"), ("actions_cache", "10"), ("packages_transfer", "1"), ("lfs_storage", "10"), ("lfs_bandwidth", "10"), ("codespaces_core_hours", "120"), ("codespaces_storage", "15")]),
-    ("pro", &[("actions_minutes", "3000"), ("shared_storage", "2"), ("actions_cache", "10"), ("packages_transfer", "10"), ("lfs_storage", "10"), ("lfs_bandwidth", "10"), ("codespaces_core_hours", "180"), ("codespaces_storage", "20")]),
-    ("free_org", &[("actions_minutes", "2000"), ("shared_storage", "0.48828125"), ("actions_cache", "10"), ("packages_transfer", "1"), ("lfs_storage", "10"), ("lfs_bandwidth", "10")]),
-    ("team", &[("actions_minutes", "3000"), ("shared_storage", "2"), ("actions_cache", "10"), ("custom_image", "75"), ("packages_transfer", "10"), ("lfs_storage", "250"), ("lfs_bandwidth", "250")]),
-    ("ghec", &[("actions_minutes", "50000"), ("shared_storage", "50"), ("actions_cache", "10"), ("custom_image", "150"), ("packages_transfer", "100"), ("lfs_storage", "250"), ("lfs_bandwidth", "250")]),
+    (
+        "free_user",
+        &[
+            ("actions_minutes", "2000"),
+            ("shared_storage", "0.48828125"),
+            ("actions_cache", "10"),
+            ("packages_transfer", "1"),
+            ("lfs_storage", "10"),
+            ("lfs_bandwidth", "10"),
+            ("codespaces_core_hours", "120"),
+            ("codespaces_storage", "15"),
+        ],
+    ),
+    (
+        "pro",
+        &[
+            ("actions_minutes", "3000"),
+            ("shared_storage", "2"),
+            ("actions_cache", "10"),
+            ("packages_transfer", "10"),
+            ("lfs_storage", "10"),
+            ("lfs_bandwidth", "10"),
+            ("codespaces_core_hours", "180"),
+            ("codespaces_storage", "20"),
+        ],
+    ),
+    (
+        "free_org",
+        &[
+            ("actions_minutes", "2000"),
+            ("shared_storage", "0.48828125"),
+            ("actions_cache", "10"),
+            ("packages_transfer", "1"),
+            ("lfs_storage", "10"),
+            ("lfs_bandwidth", "10"),
+        ],
+    ),
+    (
+        "team",
+        &[
+            ("actions_minutes", "3000"),
+            ("shared_storage", "2"),
+            ("actions_cache", "10"),
+            ("custom_image", "75"),
+            ("packages_transfer", "10"),
+            ("lfs_storage", "250"),
+            ("lfs_bandwidth", "250"),
+        ],
+    ),
+    (
+        "ghec",
+        &[
+            ("actions_minutes", "50000"),
+            ("shared_storage", "50"),
+            ("actions_cache", "10"),
+            ("custom_image", "150"),
+            ("packages_transfer", "100"),
+            ("lfs_storage", "250"),
+            ("lfs_bandwidth", "250"),
+        ],
+    ),
     ("copilot_free", &[("premium_requests", "50")]),
     ("copilot_pro", &[("premium_requests", "300"), ("ai_credits", "1500")]),
     ("copilot_pro_plus", &[("premium_requests", "1500"), ("ai_credits", "7000")]),
@@ -110,7 +166,8 @@ impl Plans {
     pub fn start() -> Plans {
         let mut plans = Plans::default();
         for (plan, rows) in BUILT_IN {
-            let included = rows.iter().map(|(pool, text)| ((*pool).into(), Quantity::parse(text).expect("the built-in plans are checked by a test")));
+            let included =
+                rows.iter().map(|(pool, text)| ((*pool).into(), Quantity::parse(text).expect("the built-in plans are checked by a test")));
             plans.write(plan, None, included.collect());
         }
         plans
@@ -118,6 +175,11 @@ impl Plans {
 
     pub fn write(&mut self, plan: &str, since: Option<UtcTime>, included: Included) {
         self.plans.entry(plan.to_owned()).or_default().write(since, included);
+    }
+
+    /// The instants from which plans include something else.
+    pub fn changes(&self) -> impl Iterator<Item = UtcTime> {
+        self.plans.values().flat_map(History::changes)
     }
 
     #[must_use]
@@ -161,7 +223,9 @@ pub struct Seats {
 impl Seats {
     /// Adds a seat; one of the same user, organization, plan and beginning is replaced.
     pub fn put(&mut self, seat: Seat) {
-        let same = |other: &&mut Seat| (other.user, other.organization, &other.plan, other.since) == (seat.user, seat.organization, &seat.plan, seat.since);
+        let same = |other: &&mut Seat| {
+            (other.user, other.organization, &other.plan, other.since) == (seat.user, seat.organization, &seat.plan, seat.since)
+        };
         match self.seats.iter_mut().find(same) {
             Some(known) => *known = seat,
             None => self.seats.push(seat),
@@ -203,7 +267,8 @@ pub fn quota(facts: &Facts, rule: PoolRule, key: &PoolKey, now: UtcTime) -> Resu
             Ok(sum)
         }
         (PoolScope::User, PoolPart::User(user)) => {
-            let of_user = seats().filter(|seat| facts.accounts.get(seat.user).is_some_and(|account| facts.accounts.user_key(account.login()) == *user));
+            let of_user = seats()
+                .filter(|seat| facts.accounts.get(seat.user).is_some_and(|account| facts.accounts.user_key(account.login()) == *user));
             Ok(of_user.map(|seat| seat_quota(&seat.plan)).max().unwrap_or(Quantity::ZERO))
         }
         _ => Ok(plan_quota(facts, key.payer, &key.pool, time)),

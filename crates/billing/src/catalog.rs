@@ -119,7 +119,9 @@ fn hosted_sku(label: &str) -> Option<String> {
     let arm = if words.contains(&"arm") || words.contains(&"arm64") { "_arm" } else { "" };
     let gpu = if words.contains(&"gpu") { "_gpu" } else { "" };
     match cores(&words) {
-        Some(cores) => Some(format!("actions_{system}_{cores}_core{}{arm}{gpu}", if cores == "2" && arm.is_empty() { "_advanced" } else { "" })),
+        Some(cores) => {
+            Some(format!("actions_{system}_{cores}_core{}{arm}{gpu}", if cores == "2" && arm.is_empty() { "_advanced" } else { "" }))
+        }
         None => Some(format!("actions_{system}{arm}")),
     }
 }
@@ -165,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_sku_is_lower_snake_case() {
-        for (text, well_formed) in [("actions_linux", true), ("a1", true), ("", false), ("1a", false), ("Actions Linux", false), ("x\u{e9}", false)] {
+        for (text, well_formed) in
+            [("actions_linux", true), ("a1", true), ("", false), ("1a", false), ("Actions Linux", false), ("x\u{e9}", false)]
+        {
             assert_eq!(is_sku(text), well_formed, "{text}");
         }
         assert!(is_sku(&"a".repeat(SKU_LENGTH_MAX)));

@@ -3,6 +3,7 @@
 //! Facts are appended and never edited; each has a number, and [`Facts`] is what all facts up to a number add up to. So the same
 //! usage with the same [`Facts`] gives the same amounts for ever.
 
+use crate::UtcTime;
 use crate::account::Accounts;
 use crate::allowance::{Plans, Seats};
 use crate::price_book::PriceBook;
@@ -32,5 +33,13 @@ impl Facts {
             seats: Seats::default(),
             price_book: PriceBook::start(),
         }
+    }
+
+    /// The first instant after `time` at which a value that is already written begins to hold: until then, pools keep their sizes.
+    #[must_use]
+    pub fn next_change(&self, time: UtcTime) -> Option<UtcTime> {
+        let of_accounts = self.accounts.iter().flat_map(|account| account.plan.changes().chain(account.enterprise.changes()));
+        let of_seats = self.seats.iter().flat_map(|seat| std::iter::once(seat.since).chain(seat.until));
+        of_accounts.chain(of_seats).chain(self.plans.changes()).filter(|change| *change > time).min()
     }
 }

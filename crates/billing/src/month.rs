@@ -4,9 +4,9 @@
 //! disk is left to the store.
 
 use crate::period::Hour;
-use crate::rating::{self, Draws, Place, Pool, Pools, Priced, Rated};
+use crate::rating::{self, Discounts, Draws, Place, Pool, Pools, Priced, Rated};
 use crate::{AccountId, Amount, Day, Facts, Name, Overflow, Quantity, UnitPrice, UsageEvent};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What month totals keep apart: enough for pools and summaries, without repositories, workflows and models.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +31,22 @@ pub struct MonthTotals {
 }
 
 impl MonthTotals {
+    /// Adds the totals of other events of the same payer and month.
+    ///
+    /// # Errors
+    /// On overflow.
+    pub fn merge(&mut self, other: &MonthTotals) -> Result<(), Overflow> {
+        for (key, (quantity, gross)) in &other.rows {
+            let row = self.rows.entry(key.clone()).or_insert((Quantity::ZERO, Amount::ZERO));
+            *row = (row.0.plus(*quantity)?, row.1.plus(*gross)?);
+        }
+        for (key, quantity) in &other.storage_hours {
+            let level = self.storage_hours.entry(*key).or_insert(Quantity::ZERO);
+            *level = level.plus(*quantity)?;
+        }
+        Ok(())
+    }
+
     /// Counts one priced event.
     ///
     /// # Errors
@@ -80,6 +96,8 @@ pub struct RatedTotal {
 pub struct RatedMonth {
     pub totals: Vec<RatedTotal>,
     pub pools: Pools,
+    /// Days with usage whose pools are those of a repository and hour.
+    pub hourly_days: BTreeSet<Day>,
     pub storage_hours: BTreeMap<(AccountId, Hour), Quantity>,
 }
 
@@ -87,13 +105,18 @@ pub struct RatedMonth {
 type SumKey = (AccountId, Name, u32, bool, bool, UnitPrice);
 
 impl RatedMonth {
-    /// Rates a month whose pools are settled and crossed.
+    /// Rates a month whose pools are settled and crossed; `crossed` is what the pools of repositories and hours gave.
     ///
     /// # Errors
     /// On overflow, or when a pool that runs out was not crossed.
-    pub fn new(totals: &MonthTotals, payer: AccountId, pools: Pools, facts: &Facts) -> Result<RatedMonth, Overflow> {
+    pub fn new(
+        totals: &MonthTotals,
+        payer: AccountId,
+        pools: Pools,
+        mut crossed: Discounts,
+        facts: &Facts,
+    ) -> Result<RatedMonth, Overflow> {
         let mut sums: BTreeMap<SumKey, (Quantity, Amount, Amount)> = BTreeMap::new();
-        let mut crossed: BTreeMap<rating::CrossedKey, Amount> = BTreeMap::new();
         for pool in pools.values() {
             let Pool::RanOut(crossing) = pool else { continue };
             for (key, discount) in &crossing.day_discounts {
@@ -107,7 +130,8 @@ impl RatedMonth {
             let sum = sums.entry(sum_key).or_insert((Quantity::ZERO, Amount::ZERO, Amount::ZERO));
             *sum = (sum.0.plus(*quantity)?, sum.1.plus(*gross)?, sum.2.plus(discount)?);
         }
-        let mut rated = RatedMonth { totals: Vec::new(), pools, storage_hours: totals.storage_hours.clone() };
+        let hourly_days = hourly_days(totals, facts);
+        let mut rated = RatedMonth { totals: Vec::new(), pools, hourly_days, storage_hours: totals.storage_hours.clone() };
         for ((owner, sku, version, free, public, price), (quantity, gross, discount)) in sums {
             let on_the_day = if free { None } else { crossed.remove(&(owner, sku.clone(), version, public)) };
             let discount = discount.plus(on_the_day.unwrap_or(Amount::ZERO))?;
@@ -115,6 +139,12 @@ impl RatedMonth {
         }
         Ok(rated)
     }
+}
+
+/// The days of a month on which something draws from the pool of a repository and hour.
+#[must_use]
+pub fn hourly_days(totals: &MonthTotals, facts: &Facts) -> BTreeSet<Day> {
+    totals.rows.keys().filter(|key| rating::is_by_hour(key, facts)).map(|key| key.day).collect()
 }
 
 /// The discount of a day's total; what a pool gave on the day that it ran out is added from the crossing instead.

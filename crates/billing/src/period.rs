@@ -51,7 +51,12 @@ impl UtcTime {
     /// When the text is no RFC 3339 date-time with an offset, or lies outside [`UtcTime::MIN`] to [`UtcTime::END`].
     pub fn parse(text: &str) -> Result<UtcTime, TimeError> {
         let bytes = text.as_bytes();
-        let shaped = bytes.len() >= 20 && bytes[4] == b'-' && bytes[7] == b'-' && matches!(bytes[10], b'T' | b't') && bytes[13] == b':' && bytes[16] == b':';
+        let shaped = bytes.len() >= 20
+            && bytes[4] == b'-'
+            && bytes[7] == b'-'
+            && matches!(bytes[10], b'T' | b't')
+            && bytes[13] == b':'
+            && bytes[16] == b':';
         if !shaped || text.contains('[') {
             return Err(TimeError::NotAnInstant);
         }
@@ -165,7 +170,9 @@ impl Day {
 
     fn civil(self) -> civil::Date {
         let span = jiff::Span::new().days(self.0);
-        civil::Date::constant(1970, 1, 1).checked_add(span).expect("the range of UtcTime and Day::parse keeps days within years 1970 to 9998")
+        civil::Date::constant(1970, 1, 1)
+            .checked_add(span)
+            .expect("the range of UtcTime and Day::parse keeps days within years 1970 to 9998")
     }
 
     #[must_use]
@@ -284,7 +291,17 @@ mod tests {
 
     #[test]
     fn what_is_no_instant_is_refused() {
-        for text in ["", "2026-11-03", "2026-11-03T10:15:00", "20261103T101500Z", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-11-03 10:15:00Z", "2026-11-03T10:15:00Z[UTC]", "now"] {
+        for text in [
+            "",
+            "2026-11-03",
+            "2026-11-03T10:15:00",
+            "20261103T101500Z",
+            "2026-13-01T00:00:00Z",
+            "2026-02-29T00:00:00Z",
+            "2026-11-03 10:15:00Z",
+            "2026-11-03T10:15:00Z[UTC]",
+            "now",
+        ] {
             assert_eq!(UtcTime::parse(text), Err(TimeError::NotAnInstant), "{text}");
         }
         for text in ["1999-12-31T23:59:59Z", "9999-01-01T00:00:00Z"] {
@@ -294,7 +311,9 @@ mod tests {
 
     #[test]
     fn months_know_their_days() {
-        for (month, last, next) in [("2026-02", "2026-02-28", "2026-03"), ("2024-02", "2024-02-29", "2024-03"), ("2026-12", "2026-12-31", "2027-01")] {
+        for (month, last, next) in
+            [("2026-02", "2026-02-28", "2026-03"), ("2024-02", "2024-02-29", "2024-03"), ("2026-12", "2026-12-31", "2027-01")]
+        {
             let month = Month::parse(month).unwrap();
             assert_eq!((month.last_day().to_string(), month.next().to_string()), (last.to_owned(), next.to_owned()));
         }

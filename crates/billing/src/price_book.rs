@@ -151,7 +151,8 @@ mod tests {
         let (june, march) = (version("june", "2026-06-01"), version("march", "2026-03-01"));
         book.apply(june);
         book.apply(march);
-        for (day, name) in [("2026-02-28", "github-2026"), ("2026-03-01", "march"), ("2026-07-01", "march"), ("2025-01-01", "github-2025")] {
+        for (day, name) in [("2026-02-28", "github-2026"), ("2026-03-01", "march"), ("2026-07-01", "march"), ("2025-01-01", "github-2025")]
+        {
             assert_eq!(book.in_force(Day::parse(day).unwrap()).name, name, "{day}");
         }
         assert_eq!(book.version(4).map(|version| version.name.as_str()), Some("march"));

@@ -53,13 +53,7 @@ pub enum Unrated {
 /// # Errors
 /// When there is no price for it.
 pub fn price(event: &UsageEvent, facts: &Facts) -> Result<Priced, Unrated> {
-    let day = event.used_at.day();
-    let version = facts.price_book.in_force(day);
-    let sku = version.skus.get(&event.sku).ok_or(Unrated::UnknownSku)?;
-    let price = sku.price.ok_or(Unrated::NoPrice)?;
-    if sku.since.is_some_and(|since| day < since) {
-        return Err(Unrated::NotYetPriced);
-    }
+    let (version, sku, price) = sku_price(&event.sku, event.used_at.day(), facts)?;
     let free = is_free(version, sku, event);
     Ok(Priced {
         payer: facts.accounts.payer(event.owner, event.used_at),
@@ -72,6 +66,20 @@ pub fn price(event: &UsageEvent, facts: &Facts) -> Result<Priced, Unrated> {
         pool: sku.pool.clone(),
         draws: draws_of(version, sku, free),
     })
+}
+
+/// The price of a SKU on a day, with the version that it comes from.
+///
+/// # Errors
+/// When there is none.
+pub fn sku_price<'a>(sku: &str, day: Day, facts: &'a Facts) -> Result<(&'a PriceVersion, &'a SkuPrice, UnitPrice), Unrated> {
+    let version = facts.price_book.in_force(day);
+    let sku = version.skus.get(sku).ok_or(Unrated::UnknownSku)?;
+    let price = sku.price.ok_or(Unrated::NoPrice)?;
+    if sku.since.is_some_and(|since| day < since) {
+        return Err(Unrated::NotYetPriced);
+    }
+    Ok((version, sku, price))
 }
 
 /// Free are public repositories where the SKU says so, and the version's free workflow paths on standard runners (rulings A5).
@@ -135,8 +143,11 @@ pub struct Crossing {
     /// What the pool still gave to it.
     pub discount: Amount,
     /// What the pool gave on this day.
-    pub day_discounts: BTreeMap<CrossedKey, Amount>,
+    pub day_discounts: Discounts,
 }
+
+/// What pools gave, by what they gave it to.
+pub type Discounts = BTreeMap<CrossedKey, Amount>;
 
 /// Owner, SKU, price version, and whether the repository is public.
 pub type CrossedKey = (AccountId, Name, u32, bool);
@@ -238,6 +249,27 @@ pub struct DayEvent {
     pub draw: Draw,
 }
 
+impl DayEvent {
+    /// An event with what it draws.
+    #[must_use]
+    pub fn new(event: &UsageEvent, priced: &Priced, draw: Draw, facts: &Facts) -> DayEvent {
+        DayEvent {
+            order: DrawOrder::of(event, facts),
+            owner: event.owner,
+            sku: event.sku.clone(),
+            price_version: priced.price_version,
+            price: priced.price,
+            public: priced.public,
+            gross: priced.gross,
+            draw,
+        }
+    }
+
+    fn crossed_key(&self) -> CrossedKey {
+        (self.owner, self.sku.clone(), self.price_version, self.public)
+    }
+}
+
 /// Finds the crossing event among the day's events of one pool, which may come in any order.
 ///
 /// # Errors
@@ -245,11 +277,11 @@ pub struct DayEvent {
 pub fn cross(facts: &Facts, key: &PoolKey, day: Day, left: Draw, mut events: Vec<DayEvent>) -> Result<Crossing, Overflow> {
     events.sort_by(|a, b| a.order.cmp(&b.order));
     let mut left = left;
-    let mut day_discounts: BTreeMap<CrossedKey, Amount> = BTreeMap::new();
+    let mut day_discounts = Discounts::new();
     for event in events {
         let crosses = event.draw > left;
         let discount = if crosses { split(facts, key, &event, left)? } else { event.gross };
-        let sum = day_discounts.entry((event.owner, event.sku.clone(), event.price_version, event.public)).or_insert(Amount::ZERO);
+        let sum = day_discounts.entry(event.crossed_key()).or_insert(Amount::ZERO);
         *sum = sum.plus(discount)?;
         if crosses {
             return Ok(Crossing { day, order: event.order, discount, day_discounts });
@@ -355,8 +387,52 @@ pub fn total_pool(key: &TotalKey, payer: AccountId, facts: &Facts) -> Option<Poo
     Some(PoolKey { payer, month: key.day.month(), pool, part })
 }
 
-/// Whether a SKU has a pool for each repository and hour, so that its lines have to be made from events.
+/// Whether a total has a pool for each repository and hour, so that its discount has to be found event by event.
 #[must_use]
-pub fn needs_events(key: &LineKey, day: Day, facts: &Facts) -> bool {
-    pool_of(facts, day, &key.sku, key.price_version, key.free).is_some_and(|(_, rule, _)| rule.scope == PoolScope::RepositoryHour)
+pub fn is_by_hour(key: &TotalKey, facts: &Facts) -> bool {
+    pool_of(facts, key.day, &key.sku, key.price_version, key.free).is_some_and(|(_, rule, _)| rule.scope == PoolScope::RepositoryHour)
+}
+
+/// The pools of a repository and hour that a day's events draw from, and what those gave in all.
+///
+/// # Errors
+/// On overflow.
+pub fn settle_hours(facts: &Facts, day: Day, events: Vec<(PoolKey, DayEvent)>, now: UtcTime) -> Result<(Pools, Discounts), Overflow> {
+    let mut by_pool: BTreeMap<PoolKey, Vec<DayEvent>> = BTreeMap::new();
+    for (key, event) in events {
+        by_pool.entry(key).or_default().push(event);
+    }
+    let (mut pools, mut discounts) = (Pools::new(), Discounts::new());
+    for (key, events) in by_pool {
+        let Some(rule) = rule_of(facts, key.month, &key.pool) else { continue };
+        let size = allowance::pool_size(facts, rule, &key, now)?;
+        let drawn = events.iter().try_fold(Draw::ZERO, |sum, event| sum.plus(event.draw))?;
+        let pool = if drawn > size {
+            let crossing = cross(facts, &key, day, size, events)?;
+            add_discounts(&mut discounts, &crossing.day_discounts)?;
+            Pool::RanOut(Box::new(crossing))
+        } else {
+            add_discounts(&mut discounts, &gross_of(&events)?)?;
+            Pool::Open { left: size.minus(drawn)? }
+        };
+        pools.insert(key, pool);
+    }
+    Ok((pools, discounts))
+}
+
+fn gross_of(events: &[DayEvent]) -> Result<Discounts, Overflow> {
+    let mut sums = Discounts::new();
+    for event in events {
+        let sum = sums.entry(event.crossed_key()).or_insert(Amount::ZERO);
+        *sum = sum.plus(event.gross)?;
+    }
+    Ok(sums)
+}
+
+fn add_discounts(sums: &mut Discounts, more: &Discounts) -> Result<(), Overflow> {
+    for (key, discount) in more {
+        let sum = sums.entry(key.clone()).or_insert(Amount::ZERO);
+        *sum = sum.plus(*discount)?;
+    }
+    Ok(())
 }

@@ -162,7 +162,10 @@ fn catch_up(connection: &Connection, facts: &mut Arc<Facts>, touches: &mut Touch
 
 fn ends_before(wanted: FactNumber, last: FactNumber) -> StoreError {
     let (wanted, last) = (wanted.0, last.0);
-    StoreError::damaged("facts.db", format!("it ends at fact {last}, but the ledger refers to fact {wanted}; restore both files from one backup"))
+    StoreError::damaged(
+        "facts.db",
+        format!("it ends at fact {last}, but the ledger refers to fact {wanted}; restore both files from one backup"),
+    )
 }
 
 #[cfg(test)]

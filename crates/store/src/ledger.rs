@@ -1,19 +1,37 @@
-//! The usage ledger: events in, durable and counted once; lines and totals out.
+//! The usage ledger: events in, durable and counted exactly once; lines and totals out.
+//!
+//! One committer thread writes `ledger.db` ([`commit`]); a second one seals the tail into segments and merges them ([`seal`]).
+//! Readers take a [`Snapshot`], which stands for one sequence number and one state of the facts. What an event is and what it costs
+//! is left to `billing`; reading events from JSON to the program. Start at [`Ledger`].
 
 mod block;
 mod checked_file;
 mod codec;
+mod commit;
 mod events_file;
+mod generation;
 mod id_file;
 mod identity;
+mod lines_file;
+mod manifest;
+mod published;
+mod rated_lines;
+mod seal;
+mod segment;
+mod snapshot;
+mod totals;
 
 use crate::{Clock, FactsDatabase, StoreError};
-use billing::line::RatedLine;
-use billing::rating::Unrated;
-use billing::{AccountId, Day, Facts, Month, UsageEvent, UtcTime};
+use billing::UsageEvent;
+use commit::{Committer, Message, Submission};
+use manifest::LedgerFile;
+pub use rated_lines::RatedLines;
+pub use snapshot::{Snapshot, UnratedUsage};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 /// A place in the ledger: everything up to it is counted, with the facts and the time that hold there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +51,10 @@ impl Sequence {
     #[must_use]
     pub fn parse(text: &str) -> Option<Sequence> {
         let (epoch, number) = text.split_once('-')?;
-        Some(Sequence { epoch: epoch.parse().ok()?, number: number.parse().ok()? })
+        match (epoch.parse(), number.parse()) {
+            (Ok(epoch), Ok(number)) => Some(Sequence { epoch, number }),
+            _ => None,
+        }
     }
 }
 
@@ -44,7 +65,9 @@ pub enum Verdict {
     /// The same event with the same content is stored already.
     Duplicate,
     /// The same event with other content is stored already; the first stored holds.
-    Conflict { field: &'static str },
+    Conflict {
+        field: &'static str,
+    },
     /// Its time lies more than 24 hours after the clock's. A repeat of an accepted event is never told so.
     TooFarInFuture,
 }
@@ -56,6 +79,9 @@ pub struct Committed {
     /// One for each event, in the order of the body.
     pub verdicts: Vec<Verdict>,
 }
+
+/// What is called with the answer to a body.
+pub type Answer = Box<dyn FnOnce(Result<Committed, StoreError>) + Send>;
 
 /// Settings of a ledger that tests make small.
 #[derive(Debug, Clone)]
@@ -76,9 +102,24 @@ impl Default for LedgerLimits {
     }
 }
 
+/// Bodies that wait for the committer. More senders than this are told to come back.
+const QUEUE_BODIES_MAX: usize = 1024;
+
 /// The ledger of one folder. Cloning it is cheap.
 #[derive(Debug, Clone)]
-pub struct Ledger {}
+pub struct Ledger {
+    shared: Arc<published::Shared>,
+    writing: Option<Arc<Writing>>,
+}
+
+/// What only the process that serves the folder has.
+#[derive(Debug)]
+struct Writing {
+    committer: Mutex<Option<SyncSender<Message>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    sealer: Arc<seal::Sealer>,
+    limits: LedgerLimits,
+}
 
 impl Ledger {
     /// Opens the folder's ledger for writing and takes `ledger.lock`.
@@ -86,15 +127,32 @@ impl Ledger {
     /// # Errors
     /// [`StoreError::Locked`] when another process serves the folder; else when files are missing or damaged.
     pub fn open(folder: &Path, facts: Arc<FactsDatabase>, clock: Arc<Clock>, limits: LedgerLimits) -> Result<Ledger, StoreError> {
-        unimplemented!("{folder:?} {facts:?} {clock:?} {limits:?}")
+        std::fs::create_dir_all(folder.join(published::SEGMENTS)).map_err(StoreError::io(folder))?;
+        let lock = published::take_lock(folder)?;
+        let file = LedgerFile::open_to_write(folder)?;
+        let (shared, loaded) = published::load(folder, &file, facts)?;
+        shared.remove_orphans()?;
+        let shared = Arc::new(shared);
+        let (sender, receiver): (SyncSender<Message>, Receiver<Message>) = sync_channel(QUEUE_BODIES_MAX);
+        let sealer = Arc::new(seal::Sealer::new(Arc::clone(&shared), sender.clone(), limits.clone(), Arc::clone(&clock)));
+        let committer = Committer::new(file, lock, Arc::clone(&shared), clock, loaded, Arc::clone(&sealer))?;
+        let committing = spawn("ledger-commit", move || committer.run(&receiver))?;
+        let sealing = {
+            let sealer = Arc::clone(&sealer);
+            spawn("ledger-seal", move || sealer.run())?
+        };
+        let writing = Writing { committer: Mutex::new(Some(sender)), threads: Mutex::new(vec![sealing, committing]), sealer, limits };
+        Ok(Ledger { shared, writing: Some(Arc::new(writing)) })
     }
 
-    /// Opens the folder's ledger for reading, beside a process that serves it or without one.
+    /// Opens the folder's ledger for reading, beside a process that serves it or without one. It shows what was committed by now.
     ///
     /// # Errors
     /// When files are missing or damaged.
     pub fn open_to_read(folder: &Path, facts: Arc<FactsDatabase>) -> Result<Ledger, StoreError> {
-        unimplemented!("{folder:?} {facts:?}")
+        let file = LedgerFile::open_to_read(folder)?;
+        let (shared, _) = published::load(folder, &file, facts)?;
+        Ok(Ledger { shared: Arc::new(shared), writing: None })
     }
 
     /// Hands over the events of one body, which lie in exactly one group. `answer` is called once, on the committer's thread, after
@@ -102,9 +160,15 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the queue or the tail is full; then `answer` is dropped without a call.
-    pub fn submit(&self, events: Vec<UsageEvent>, answer: Box<dyn FnOnce(Result<Committed, StoreError>) + Send>) -> Result<(), StoreError> {
-        let _ = (events, answer);
-        unimplemented!()
+    pub fn submit(&self, events: Vec<UsageEvent>, answer: Answer) -> Result<(), StoreError> {
+        let writing = self.writing.as_ref().ok_or(StoreError::Busy)?;
+        if self.shared.tail_events() >= writing.limits.tail_events_max {
+            writing.sealer.nudge();
+            return Err(StoreError::Busy);
+        }
+        let submission = Submission::new(events, &self.shared.key, answer);
+        let sender = writing.committer.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Busy)?;
+        sender.try_send(Message::Submit(submission)).map_err(|_| StoreError::Busy)
     }
 
     /// [`Ledger::submit`] for a caller that waits.
@@ -112,16 +176,27 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::submit`].
     pub fn commit(&self, events: Vec<UsageEvent>) -> Result<Committed, StoreError> {
-        let _ = events;
-        unimplemented!()
+        let (sender, receiver) = sync_channel(1);
+        let answer: Answer = Box::new(move |result| {
+            if sender.send(result).is_err() {
+                // The caller waits below for as long as this can be called.
+                eprintln!("forgemeter: a commit was answered to nobody");
+            }
+        });
+        self.submit(events, answer)?;
+        receiver.recv().map_err(|_| StoreError::Busy)?
     }
 
     /// Everything acknowledged until now, with the facts and the time of now.
     ///
     /// # Errors
-    /// When the facts cannot be read.
+    /// When the facts cannot be read or written down.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        unimplemented!()
+        let Some(writing) = &self.writing else { return Ok(Snapshot::latest(&self.shared)) };
+        if self.shared.facts_database.current()?.number != self.shared.published().facts.number {
+            self.mark()?;
+        }
+        Ok(Snapshot::live(&self.shared, writing.sealer.now()))
     }
 
     /// Commits a mark that carries the present facts and time and nothing else, and returns its snapshot: from the mark's sequence
@@ -130,7 +205,10 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::submit`].
     pub fn mark(&self) -> Result<Snapshot, StoreError> {
-        unimplemented!()
+        let writing = self.writing.as_ref().ok_or(StoreError::Busy)?;
+        let sender = writing.committer.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Busy)?;
+        let mark = commit::ask(&sender, Message::Mark)?;
+        Snapshot::at_mark(&self.shared, mark)
     }
 
     /// The ledger as it stood at a sequence.
@@ -138,7 +216,8 @@ impl Ledger {
     /// # Errors
     /// [`StoreError::NoSuchSequence`].
     pub fn snapshot_at(&self, sequence: Sequence) -> Result<Snapshot, StoreError> {
-        unimplemented!("{sequence}")
+        let mark = self.shared.mark_at(sequence)?;
+        Snapshot::at_mark(&self.shared, manifest::Mark { sequence: sequence.number, ..mark })
     }
 
     /// Seals the tail now and waits for it. A clean stop does so.
@@ -146,7 +225,7 @@ impl Ledger {
     /// # Errors
     /// When a file cannot be written; the tail stays as it was.
     pub fn seal(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        self.writing.as_ref().ok_or(StoreError::Busy)?.sealer.seal()
     }
 
     /// Merges all segments into one and waits for it.
@@ -154,80 +233,42 @@ impl Ledger {
     /// # Errors
     /// When a file cannot be written; the segments stay as they were.
     pub fn merge(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        self.writing.as_ref().ok_or(StoreError::Busy)?.sealer.merge_all()
     }
 
-    /// Refuses new usage, lets the last group finish, seals and closes.
+    /// Refuses new usage, lets the last group finish, seals and closes. Further calls do nothing.
     ///
     /// # Errors
     /// When the seal fails; nothing acknowledged is lost by it.
     pub fn close(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        let Some(writing) = &self.writing else { return Ok(()) };
+        if writing.committer.lock().unwrap_or_else(PoisonError::into_inner).take().is_none() {
+            return Ok(());
+        }
+        let sealed = writing.sealer.seal();
+        writing.stop();
+        sealed
     }
 }
 
-/// The ledger as it stands at one sequence, with the facts and the time that hold there.
-#[derive(Debug, Clone)]
-pub struct Snapshot {}
-
-impl Snapshot {
-    #[must_use]
-    pub fn sequence(&self) -> Sequence {
-        unimplemented!()
-    }
-
-    #[must_use]
-    pub fn facts(&self) -> &Arc<Facts> {
-        unimplemented!()
-    }
-
-    /// The instant that sizes the pools of the running month.
-    #[must_use]
-    pub fn time(&self) -> UtcTime {
-        unimplemented!()
-    }
-
-    /// What a payer's usage of one month comes to.
-    ///
-    /// # Errors
-    /// When files are missing or damaged.
-    pub fn month(&self, payer: AccountId, month: Month) -> Result<Arc<billing::month::RatedMonth>, StoreError> {
-        unimplemented!("{payer:?} {month}")
-    }
-
-    /// The rated lines of a payer from `first` to `last`, both included, in report order. Memory does not grow with their number.
-    ///
-    /// # Errors
-    /// When files are missing or damaged; so can each item.
-    pub fn lines(&self, payer: AccountId, first: Day, last: Day) -> Result<RatedLines, StoreError> {
-        unimplemented!("{payer:?} {first} {last}")
-    }
-
-    /// Usage without a price of the given owners, newest last, at most `limit` of it.
-    ///
-    /// # Errors
-    /// When files are missing or damaged.
-    pub fn unrated(&self, owners: &[AccountId], limit: usize) -> Result<Vec<UnratedUsage>, StoreError> {
-        unimplemented!("{owners:?} {limit}")
+impl Writing {
+    fn stop(&self) {
+        drop(self.committer.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.sealer.stop();
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if thread.join().is_err() {
+                eprintln!("forgemeter: a thread of the ledger ended in a panic");
+            }
+        }
     }
 }
 
-/// An event that waits for its price.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnratedUsage {
-    pub sequence: u64,
-    pub event: UsageEvent,
-    pub reason: Unrated,
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
-/// See [`Snapshot::lines`].
-#[derive(Debug)]
-pub struct RatedLines {}
-
-impl Iterator for RatedLines {
-    type Item = Result<RatedLine, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        unimplemented!()
-    }
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(StoreError::io(name))
 }

@@ -13,7 +13,10 @@ pub(crate) fn get<T: FromSql>(connection: &Connection, name: &str) -> Result<Opt
 }
 
 pub(crate) fn put(connection: &Connection, name: &str, value: &dyn ToSql) -> Result<(), StoreError> {
-    connection.execute("INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))?;
+    connection.execute(
+        "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )?;
     Ok(())
 }
 

@@ -5,7 +5,9 @@
 //! the standard ARM runners hold before 2026 too (rulings A6). An empty price is one that GitHub has not published.
 
 use super::{PoolCounts, PoolRule, PoolScope, PriceVersion, SkuPrice};
-use crate::catalog::Unit::{self, AiCredits, GigabyteHours, GigabyteMonths, GigabyteSeconds, Gigabytes, Hours, Minutes, Requests, Seconds, Tokens, UserMonths};
+use crate::catalog::Unit::{
+    self, AiCredits, GigabyteHours, GigabyteMonths, GigabyteSeconds, Gigabytes, Hours, Minutes, Requests, Seconds, Tokens, UserMonths,
+};
 use crate::{Day, Quantity, UnitPrice};
 
 /// A row of the start book. Empty texts are absent values.

@@ -23,7 +23,10 @@ pub struct NewFact {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactBody {
-    Created { kind: AccountKind, login: String },
+    Created {
+        kind: AccountKind,
+        login: String,
+    },
     /// The account has a new login or slug; the one before still resolves to it.
     Login(String),
     /// A name that the account had before this program knew it.
@@ -36,7 +39,10 @@ pub enum FactBody {
     BillingManagers(Vec<AccountId>),
     Members(Vec<AccountId>),
     /// The included quantities of a plan.
-    Included { plan: String, included: Included },
+    Included {
+        plan: String,
+        included: Included,
+    },
     Seat(Seat),
 }
 

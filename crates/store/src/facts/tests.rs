@@ -55,7 +55,13 @@ fn what_one_process_appends_the_other_sees_at_once() {
 #[test]
 fn every_kind_of_fact_is_the_same_after_it_was_stored() {
     let folder = tempfile::tempdir().unwrap();
-    let seat = Seat { user: AccountId(3), organization: AccountId(2), plan: "own".into(), since: now(), until: Some(time("2027-01-01T00:00:00Z")) };
+    let seat = Seat {
+        user: AccountId(3),
+        organization: AccountId(2),
+        plan: "own".into(),
+        since: now(),
+        until: Some(time("2027-01-01T00:00:00Z")),
+    };
     let included = [("actions_minutes".into(), Quantity::parse("0.123456789").unwrap())].into_iter().collect();
     let since = Some("2026-12-01T00:00:00Z");
     let mut new = enterprise_with_one_organization();

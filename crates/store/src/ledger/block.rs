@@ -129,7 +129,11 @@ fn open<'a>(bytes: &'a [u8], file: &str) -> Result<(BlockHeader, Reader<'a>), St
         return Err(damaged());
     }
     if prefix[4] != VERSION {
-        return Err(StoreError::UnknownVersion { file: format!("a block of {file}"), found: u32::from(prefix[4]), known: u32::from(VERSION) });
+        return Err(StoreError::UnknownVersion {
+            file: format!("a block of {file}"),
+            found: u32::from(prefix[4]),
+            known: u32::from(VERSION),
+        });
     }
     if crc32fast::hash(body).to_le_bytes() != prefix[5..] {
         return Err(damaged());
@@ -148,6 +152,11 @@ fn read_header(reader: &mut Reader<'_>) -> Result<BlockHeader, Broken> {
         first_day: read_day(reader)?,
         last_day: read_day(reader)?,
     })
+}
+
+/// Reads a block's header alone.
+pub(crate) fn header(bytes: &[u8], file: &str) -> Result<BlockHeader, StoreError> {
+    open(bytes, file).map(|(header, _)| header)
 }
 
 /// Reads a block's header, and adds its new names to those of its generation.
@@ -286,14 +295,20 @@ pub(crate) mod tests {
             started_at: Some(time("2026-11-03T10:00:00Z")),
             completed_at: time(at),
         };
-        UsageEvent { job: Some(job), tokens: Tokens { input: 1, output: 2, cache_read: 3, cache_write: 4 }, visibility: Visibility::Public, ..event(id, at) }
+        UsageEvent {
+            job: Some(job),
+            tokens: Tokens { input: 1, output: 2, cache_read: 3, cache_write: 4 },
+            visibility: Visibility::Public,
+            ..event(id, at)
+        }
     }
 
     #[test]
     fn blocks_of_a_generation_are_read_back_with_their_names_alone() {
         let received_at = time("2026-11-03T12:00:00Z");
         let mut numbering = Numbering::default();
-        let (one, two, three) = (event("a", "2026-11-03T10:15:00Z"), job_event("b", "2026-11-02T10:15:00.000001Z"), event("c", "2001-01-01T00:00:00Z"));
+        let (one, two, three) =
+            (event("a", "2026-11-03T10:15:00Z"), job_event("b", "2026-11-02T10:15:00.000001Z"), event("c", "2001-01-01T00:00:00Z"));
         let first = encode(3, 10, received_at, &[&one, &two], &mut numbering);
         let second = encode(3, 12, received_at, &[&three], &mut numbering);
         let mut names = Vec::new();

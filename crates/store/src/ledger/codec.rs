@@ -52,10 +52,6 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -8,7 +8,9 @@ use super::checked_file::{CheckedFile, Checksums, NewFile};
 use crate::StoreError;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, TimestampMicrosecondType, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
+};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use billing::usage::{Job, Tokens};
 use billing::{AccountId, Day, Name, Quantity, UsageEvent, UtcTime, Visibility};
@@ -222,7 +224,8 @@ impl EventsFile {
         let name = self.file.name();
         let builder = ParquetRecordBatchReaderBuilder::try_new(Source(Arc::clone(&self.file))).map_err(parquet_error(name))?;
         check_version(&builder, name)?;
-        let (first, rows) = (usize::try_from(first).map_err(|_| StoreError::Overflow)?, usize::try_from(rows).map_err(|_| StoreError::Overflow)?);
+        let (first, rows) =
+            (usize::try_from(first).map_err(|_| StoreError::Overflow)?, usize::try_from(rows).map_err(|_| StoreError::Overflow)?);
         let groups = first / ROWS_PER_GROUP..first.saturating_add(rows).div_ceil(ROWS_PER_GROUP).min(builder.metadata().num_row_groups());
         let reader = builder
             .with_row_groups(groups.collect())
@@ -293,7 +296,11 @@ impl<'a> Columns<'a> {
     fn of(batch: &'a RecordBatch) -> Option<Columns<'a>> {
         let expected = schema();
         let same = batch.num_columns() == expected.fields().len()
-            && expected.fields().iter().zip(batch.schema_ref().fields()).all(|(one, other)| one.name() == other.name() && one.data_type() == other.data_type());
+            && expected
+                .fields()
+                .iter()
+                .zip(batch.schema_ref().fields())
+                .all(|(one, other)| one.name() == other.name() && one.data_type() == other.data_type());
         same.then_some(Columns { batch })
     }
 
@@ -340,7 +347,12 @@ impl<'a> Columns<'a> {
             owner: AccountId(self.batch.column(8).as_primitive::<UInt32Type>().value(row)),
             quantity: Quantity::from_billionths(self.batch.column(11).as_primitive::<Decimal128Type>().value(row)),
             visibility: Visibility::parse(self.text(15, row)?)?,
-            tokens: Tokens { input: self.count(16, row)?, output: self.count(17, row)?, cache_read: self.count(18, row)?, cache_write: self.count(19, row)? },
+            tokens: Tokens {
+                input: self.count(16, row)?,
+                output: self.count(17, row)?,
+                cache_read: self.count(18, row)?,
+                cache_write: self.count(19, row)?,
+            },
         };
         let posted_on = Day::from_number(self.batch.column(2).as_primitive::<Date32Type>().value(row));
         let consistent = posted_on == event.used_at.day();

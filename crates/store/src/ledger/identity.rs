@@ -101,7 +101,9 @@ fn content_fields(event: &UsageEvent) -> Vec<(&'static str, String)> {
 /// The first field in which two events of one identity differ.
 pub(crate) fn differing_field(stored: &UsageEvent, sent: &UsageEvent) -> &'static str {
     let (stored, sent) = (content_fields(stored), content_fields(sent));
-    let differs = |one: &[(&'static str, String)], other: &[(&'static str, String)]| one.iter().find(|field| !other.contains(field)).map(|field| field.0);
+    let differs = |one: &[(&'static str, String)], other: &[(&'static str, String)]| {
+        one.iter().find(|field| !other.contains(field)).map(|field| field.0)
+    };
     differs(&sent, &stored).or_else(|| differs(&stored, &sent)).unwrap_or("data")
 }
 
@@ -155,7 +157,6 @@ impl Hasher for PrefixHasher {
             self.0 = u64::from_le_bytes(*prefix);
         }
     }
-
 }
 
 #[cfg(test)]
