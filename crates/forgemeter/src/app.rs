@@ -1,5 +1,6 @@
 //! The parts that every request and job needs, put together once.
 
+use crate::api::usage::{BODIES_BYTES_MAX, BodyBudget};
 use crate::config::Config;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) exports: Exports,
     pub(crate) ledger: Ledger,
+    pub(crate) bodies: BodyBudget,
     pub(crate) config: Config,
 }
 
@@ -30,6 +32,7 @@ impl App {
         let ledger = Ledger::open(folder, Arc::clone(&facts), Arc::clone(&clock), limits)?;
         let tokens = Tokens::new(Arc::clone(&database));
         let exports = Exports::new(Arc::clone(&database));
-        Ok(App { database, facts, clock, tokens, exports, ledger, config })
+        let bodies = BodyBudget::new(BODIES_BYTES_MAX);
+        Ok(App { database, facts, clock, tokens, exports, ledger, bodies, config })
     }
 }

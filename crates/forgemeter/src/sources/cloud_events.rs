@@ -8,7 +8,7 @@ mod body;
 mod event;
 mod field;
 
-use billing::{AccountId, UsageEvent};
+use billing::{AccountId, Name, UsageEvent};
 
 pub(crate) use body::{BodyError, Form};
 
@@ -23,7 +23,7 @@ pub(crate) struct Entry {
     /// The line in NDJSON, blank ones counted; the place in a batch; both from 1.
     pub(crate) line: usize,
     /// The event's id, as far as it could be read.
-    pub(crate) id: Option<String>,
+    pub(crate) id: Option<Name>,
     pub(crate) event: Result<UsageEvent, Rejection>,
 }
 

@@ -94,12 +94,12 @@ struct Origin {
 /// Reads one event. `id` is set as soon as it is known, for answers about refused events.
 pub(super) fn decode(
     json: &str,
-    id: &mut Option<String>,
+    id: &mut Option<Name>,
     owner_of: &mut impl FnMut(&str) -> Option<AccountId>,
 ) -> Result<UsageEvent, Rejection> {
     let envelope: Envelope<'_> = object(json, "event")?;
-    let event_id = field::text(envelope.id, "id", NAME_BYTES_MAX);
-    *id = event_id.as_ref().ok().map(|id| id.clone().into_owned());
+    let event_id = field::name(envelope.id, "id", NAME_BYTES_MAX);
+    *id = event_id.as_ref().ok().cloned();
     let specversion = field::text(envelope.specversion, "specversion", NAME_BYTES_MAX)?;
     if specversion != SPECVERSION {
         return Err(Rejection::new("specversion", format!("is not `{SPECVERSION}`")));
@@ -108,8 +108,8 @@ pub(super) fn decode(
     if kind != USAGE_RECORDED && kind != CI_JOB_COMPLETED {
         return Err(Rejection::new("type", format!("is none of `{USAGE_RECORDED}`, `{CI_JOB_COMPLETED}`")));
     }
-    let event_id = Name::from(&*event_id?);
-    let source = Name::from(&*field::text(envelope.source, "source", NAME_BYTES_MAX)?);
+    let event_id = event_id?;
+    let source = field::name(envelope.source, "source", NAME_BYTES_MAX)?;
     let time = field::time(envelope.time, "time")?;
     let (owner, repository) = subject(envelope.subject, owner_of)?;
     if envelope.data_base64.is_some() {

@@ -40,6 +40,10 @@ pub(super) fn text<'a>(raw: Raw<'a>, field: &'static str, bytes_max: usize) -> R
     optional_text(raw, field, bytes_max)?.ok_or_else(|| Rejection::new(field, empty))
 }
 
+pub(super) fn name(raw: Raw<'_>, field: &'static str, bytes_max: usize) -> Result<Name, Rejection> {
+    text(raw, field, bytes_max).map(|text| Name::from(&*text))
+}
+
 pub(super) fn optional_name(raw: Raw<'_>, field: &'static str, bytes_max: usize) -> Result<Option<Name>, Rejection> {
     Ok(optional_text(raw, field, bytes_max)?.map(|text| Name::from(&*text)))
 }
@@ -97,5 +101,5 @@ pub(super) fn labels(raw: Raw<'_>, field: &'static str) -> Result<Vec<Name>, Rej
     if labels.len() > LABELS_MAX {
         return Err(Rejection::new(field, format!("holds more than {LABELS_MAX} labels")));
     }
-    labels.into_iter().map(|label| text(Some(label), field, NAME_BYTES_MAX).map(|label| Name::from(&*label))).collect()
+    labels.into_iter().map(|label| name(Some(label), field, NAME_BYTES_MAX)).collect()
 }

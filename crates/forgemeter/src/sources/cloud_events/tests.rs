@@ -1,4 +1,5 @@
-//! One row for each rule of the door, on whole events; and whatever comes, nothing panics.
+//! One row for each rule of the door, on whole events: what is taken as what, and which field and reason a refusal names.
+//! Whatever comes, nothing panics.
 
 use super::*;
 use billing::{Quantity, UtcTime, Visibility};
