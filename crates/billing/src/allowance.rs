@@ -275,6 +275,20 @@ pub fn quota(facts: &Facts, rule: PoolRule, key: &PoolKey, now: UtcTime) -> Resu
     }
 }
 
+/// What each user's licence includes of a pool in a month, by [`Accounts::user_key`]; of several licences the greatest counts.
+#[must_use]
+pub fn user_quotas(facts: &Facts, payer: AccountId, pool: &str, month: Month, now: UtcTime) -> BTreeMap<String, Quantity> {
+    let time = sizing_time(month, now);
+    let mut quotas = BTreeMap::new();
+    for seat in facts.seats.held(&facts.accounts, payer, month, time) {
+        let Some(user) = facts.accounts.get(seat.user) else { continue };
+        let included = facts.plans.included(&seat.plan, pool, time);
+        let quota = quotas.entry(facts.accounts.user_key(user.login())).or_insert(included);
+        *quota = included.max(*quota);
+    }
+    quotas
+}
+
 /// What an account's plan includes of a pool at an instant.
 fn plan_quota(facts: &Facts, payer: AccountId, pool: &str, time: UtcTime) -> Quantity {
     let plan = facts.accounts.get(payer).and_then(|account| account.plan.at(time));
@@ -364,5 +378,7 @@ mod tests {
         assert_eq!(size(&facts, "premium_requests", mona(), "2026-07", now), "1000");
         assert_eq!(size(&facts, "premium_requests", mona(), "2026-06", now), "300");
         assert_eq!(size(&facts, "premium_requests", PoolPart::User("hubot".into()), "2026-06", now), "0");
+        let quotas = user_quotas(&facts, AccountId(1), "ai_credits", Month::parse("2026-07").unwrap(), time(now));
+        assert_eq!(quotas, BTreeMap::from([("mona".to_owned(), Quantity::whole(3900))]));
     }
 }

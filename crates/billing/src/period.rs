@@ -197,6 +197,13 @@ impl Day {
         Day(self.0.saturating_sub(days))
     }
 
+    /// The same day of the month so many months ago, or that month's last day when it is shorter.
+    #[must_use]
+    pub fn months_before(self, months: u8) -> Day {
+        let earlier = self.civil().checked_sub(jiff::Span::new().months(months));
+        Day::from_civil(earlier.expect("the calendar reaches further back than any day here by more than 255 months"))
+    }
+
     /// The number of days from this one to `last`, both counted; negative or zero when `last` lies before.
     #[must_use]
     pub fn days_through(self, last: Day) -> i32 {
@@ -319,5 +326,8 @@ mod tests {
         }
         assert_eq!(Day::parse("2026-01-01").unwrap().days_through(Day::parse("2026-01-31").unwrap()), 31);
         assert_eq!(Day::parse("2026-2-1"), Err(TimeError::NotADate));
+        for (day, months, earlier) in [("2026-11-03", 24, "2024-11-03"), ("2026-03-31", 1, "2026-02-28"), ("2024-02-29", 12, "2023-02-28")] {
+            assert_eq!(Day::parse(day).unwrap().months_before(months), Day::parse(earlier).unwrap(), "{day}");
+        }
     }
 }

@@ -1,6 +1,18 @@
-//! Reports as values: their types, limits, row keys and columns. Writing them as CSV is left to the program.
+//! Reports as values: their types, limits, rows and columns. Writing them as CSV is left to the program.
+//!
+//! A report is a stream of [`Row`]s, made by [`rows`] from rated lines and rendered column by column ([`ReportType::columns`]). All
+//! reports of the same usage have the same total: they only group it differently.
 
-use crate::Day;
+mod columns;
+mod rows;
+
+pub use columns::Column;
+pub use rows::{RowError, Rows, rows};
+
+use crate::catalog::Unit;
+use crate::rating::Rated;
+use crate::usage::Tokens;
+use crate::{Day, Name, Quantity, UnitPrice};
 use std::fmt;
 
 /// The four kinds of report that GitHub exports.
@@ -51,4 +63,27 @@ impl fmt::Display for ReportType {
 pub struct ReportDays {
     pub first: Day,
     pub last: Day,
+}
+
+/// One row of a report. Fields that a report type has no column for are empty or zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub day: Day,
+    pub product: Name,
+    pub sku: Name,
+    pub quantity: Quantity,
+    pub unit: Unit,
+    pub price: UnitPrice,
+    pub rated: Rated,
+    pub username: Name,
+    /// The owner's present login: an enterprise pays for organizations, and no owner's usage hides behind an empty name.
+    pub organization: Name,
+    /// Without its owner.
+    pub repository: Name,
+    pub workflow_path: Name,
+    pub cost_center: Name,
+    pub model: Name,
+    pub tokens: Tokens,
+    /// What the user's licence includes in the month of the day.
+    pub monthly_quota: Quantity,
 }

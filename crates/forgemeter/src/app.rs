@@ -2,10 +2,12 @@
 
 use crate::api::usage::{BODIES_BYTES_MAX, BodyBudget};
 use crate::config::Config;
+use crate::jobs::Nudge;
 use std::path::Path;
 use std::sync::Arc;
 use store::database::Database;
 use store::exports::Exports;
+use store::jobs::Jobs;
 use store::ledger::LedgerLimits;
 use store::tokens::Tokens;
 use store::{Clock, FactsDatabase, Ledger, StoreError};
@@ -18,6 +20,9 @@ pub(crate) struct App {
     pub(crate) clock: Arc<Clock>,
     pub(crate) tokens: Tokens,
     pub(crate) exports: Exports,
+    pub(crate) jobs: Jobs,
+    /// Wakes the workers of background jobs.
+    pub(crate) nudge: Nudge,
     pub(crate) ledger: Ledger,
     pub(crate) bodies: BodyBudget,
     pub(crate) config: Config,
@@ -32,7 +37,8 @@ impl App {
         let ledger = Ledger::open(folder, Arc::clone(&facts), Arc::clone(&clock), limits)?;
         let tokens = Tokens::new(Arc::clone(&database));
         let exports = Exports::new(Arc::clone(&database));
+        let jobs = Jobs::new(Arc::clone(&database));
         let bodies = BodyBudget::new(BODIES_BYTES_MAX);
-        Ok(App { database, facts, clock, tokens, exports, ledger, bodies, config })
+        Ok(App { database, facts, clock, tokens, exports, jobs, nudge: Nudge::default(), ledger, bodies, config })
     }
 }

@@ -11,6 +11,23 @@ pub(crate) struct Config {
     /// Answer the retired summaries with 410, as GitHub does today.
     pub(crate) retired_gone: bool,
     pub(crate) mail: Option<Mail>,
+    pub(crate) reports: Reports,
+}
+
+/// How report exports are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Reports {
+    /// The rows after which a report goes on in another file.
+    pub(crate) rows_per_part: u64,
+}
+
+/// A file of a million rows is some 150 MB and still opens in a spreadsheet, whose limit is 1,048,576 rows.
+pub(crate) const ROWS_PER_PART: u64 = 1_000_000;
+
+impl Default for Reports {
+    fn default() -> Reports {
+        Reports { rows_per_part: ROWS_PER_PART }
+    }
 }
 
 /// How mail is sent.

@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod demo;
 mod jobs;
+mod report_csv;
 mod server;
 mod sources;
 

@@ -1,2 +1,4 @@
 //! wire
 //!
+
+pub(crate) mod reports;
