@@ -175,8 +175,12 @@ impl JobError {
 impl From<StoreError> for JobError {
     fn from(error: StoreError) -> JobError {
         match error {
-            StoreError::Damaged { .. } | StoreError::UnknownVersion { .. } | StoreError::NoSuchSequence(_) | StoreError::Overflow => JobError::for_good(error),
-            StoreError::DiskFull | StoreError::Busy | StoreError::Locked(_) | StoreError::Sqlite(_) | StoreError::Io { .. } => JobError::again(error),
+            StoreError::Damaged { .. } | StoreError::UnknownVersion { .. } | StoreError::NoSuchSequence(_) | StoreError::Overflow => {
+                JobError::for_good(error)
+            }
+            StoreError::DiskFull | StoreError::Busy | StoreError::Locked(_) | StoreError::Sqlite(_) | StoreError::Io { .. } => {
+                JobError::again(error)
+            }
         }
     }
 }

@@ -33,27 +33,83 @@ pub enum Column {
 }
 
 use Column::{
-    AicGrossAmount, AicQuantity, AppliedCostPerQuantity, CacheRead, CacheWrite, CostCenterName, Date, DiscountAmount, ExceedsQuota, GrossAmount, Input,
-    Model, NetAmount, Organization, Output, Product, Quantity, Repository, Sku, TotalMonthlyQuota, UnitType, Username, WorkflowPath,
+    AicGrossAmount, AicQuantity, AppliedCostPerQuantity, CacheRead, CacheWrite, CostCenterName, Date, DiscountAmount, ExceedsQuota,
+    GrossAmount, Input, Model, NetAmount, Organization, Output, Product, Quantity, Repository, Sku, TotalMonthlyQuota, UnitType, Username,
+    WorkflowPath,
 };
 
 const DETAILED: &[Column] = &[
-    Date, Product, Sku, Quantity, UnitType, AppliedCostPerQuantity, GrossAmount, DiscountAmount, NetAmount, Username, Organization, Repository,
-    WorkflowPath, CostCenterName,
+    Date,
+    Product,
+    Sku,
+    Quantity,
+    UnitType,
+    AppliedCostPerQuantity,
+    GrossAmount,
+    DiscountAmount,
+    NetAmount,
+    Username,
+    Organization,
+    Repository,
+    WorkflowPath,
+    CostCenterName,
 ];
 
 const SUMMARIZED: &[Column] = &[
-    Date, Product, Sku, Quantity, UnitType, AppliedCostPerQuantity, GrossAmount, DiscountAmount, NetAmount, Organization, Repository, CostCenterName,
+    Date,
+    Product,
+    Sku,
+    Quantity,
+    UnitType,
+    AppliedCostPerQuantity,
+    GrossAmount,
+    DiscountAmount,
+    NetAmount,
+    Organization,
+    Repository,
+    CostCenterName,
 ];
 
 const PREMIUM_REQUEST: &[Column] = &[
-    Date, Username, Product, Sku, Model, Quantity, UnitType, AppliedCostPerQuantity, GrossAmount, DiscountAmount, NetAmount, ExceedsQuota,
-    TotalMonthlyQuota, Organization, CostCenterName,
+    Date,
+    Username,
+    Product,
+    Sku,
+    Model,
+    Quantity,
+    UnitType,
+    AppliedCostPerQuantity,
+    GrossAmount,
+    DiscountAmount,
+    NetAmount,
+    ExceedsQuota,
+    TotalMonthlyQuota,
+    Organization,
+    CostCenterName,
 ];
 
 const AI_CREDIT: &[Column] = &[
-    Date, Username, Product, Sku, Model, Quantity, UnitType, AppliedCostPerQuantity, GrossAmount, DiscountAmount, NetAmount, TotalMonthlyQuota,
-    Organization, Repository, CostCenterName, AicQuantity, AicGrossAmount, Input, Output, CacheRead, CacheWrite,
+    Date,
+    Username,
+    Product,
+    Sku,
+    Model,
+    Quantity,
+    UnitType,
+    AppliedCostPerQuantity,
+    GrossAmount,
+    DiscountAmount,
+    NetAmount,
+    TotalMonthlyQuota,
+    Organization,
+    Repository,
+    CostCenterName,
+    AicQuantity,
+    AicGrossAmount,
+    Input,
+    Output,
+    CacheRead,
+    CacheWrite,
 ];
 
 impl ReportType {

@@ -94,7 +94,10 @@ pub(crate) async fn download(
     request: Request,
 ) -> Result<Response, ApiError> {
     if request.headers().contains_key(header::AUTHORIZATION) {
-        return Err(ApiError::new(StatusCode::BAD_REQUEST, "a download link is its own credential; send it without an `Authorization` header"));
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "a download link is its own credential; send it without an `Authorization` header",
+        ));
     }
     let Query(signed) = signed.map_err(|_| forbidden())?;
     let path = format!("{export}/{part}/{file}");
@@ -140,7 +143,8 @@ fn with_headers(mut response: Response, file_name: &str) -> Response {
     if headers.contains_key(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     }
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{file_name}\"")).expect("file names are letters, digits, `_` and `.`");
+    let disposition =
+        HeaderValue::from_str(&format!("attachment; filename=\"{file_name}\"")).expect("file names are letters, digits, `_` and `.`");
     headers.insert(header::CONTENT_DISPOSITION, disposition);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -54,7 +54,10 @@ pub(crate) async fn create(
         let days = days(&wanted, app.clock.now().day())?;
         let export = new_export(&app, &caller, enterprise, &wanted, days, base)?;
         if app.exports.create(&export)? == Created::QueueFull {
-            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many report exports are waiting; try again when some are done"));
+            return Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many report exports are waiting; try again when some are done",
+            ));
         }
         app.nudge.nudge();
         let linker = Linker::new(&app, export.base_url.clone(), API_LINK_SECONDS)?;

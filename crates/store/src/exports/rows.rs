@@ -32,7 +32,8 @@ pub(super) fn insert(transaction: &Transaction<'_>, export: &Export) -> Result<(
 }
 
 pub(super) fn insert_parts(transaction: &Transaction<'_>, export: &str, parts: &[ExportPart]) -> Result<(), StoreError> {
-    let mut statement = transaction.prepare("INSERT INTO export_part (export, part, file_name, row_count, bytes, sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut statement = transaction
+        .prepare("INSERT INTO export_part (export, part, file_name, row_count, bytes, sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for (number, part) in (1_i64..).zip(parts) {
         statement.execute(params![export, number, part.file_name, stored(part.rows)?, stored(part.bytes)?, part.sha256])?;
     }
@@ -78,16 +79,19 @@ fn status(connection: &Connection, id: &str, row: &Row<'_>) -> Result<ExportStat
     let status: String = row.get("status")?;
     match status.as_str() {
         "processing" => Ok(ExportStatus::Processing),
-        "completed" => {
-            Ok(ExportStatus::Completed { finished_at: time(row.get("finished_at")?)?, writer: row.get("writer")?, parts: parts(connection, id)? })
-        }
+        "completed" => Ok(ExportStatus::Completed {
+            finished_at: time(row.get("finished_at")?)?,
+            writer: row.get("writer")?,
+            parts: parts(connection, id)?,
+        }),
         "failed" => Ok(ExportStatus::Failed { finished_at: time(row.get("finished_at")?)?, reason: row.get("reason")? }),
         _ => Err(damaged(id, "status")),
     }
 }
 
 fn parts(connection: &Connection, id: &str) -> Result<Vec<ExportPart>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT file_name, row_count, bytes, sha256 FROM export_part WHERE export = ?1 ORDER BY part")?;
+    let mut statement =
+        connection.prepare_cached("SELECT file_name, row_count, bytes, sha256 FROM export_part WHERE export = ?1 ORDER BY part")?;
     let mut rows = statement.query([id])?;
     let mut parts = Vec::new();
     while let Some(row) = rows.next()? {

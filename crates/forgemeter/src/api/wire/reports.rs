@@ -55,13 +55,16 @@ pub(crate) fn read(body: &[u8]) -> Result<CreateUsageReportExport, ApiError> {
     let end_date = date(&fields, "end_date", &mut lines);
     let send_email = flag(&fields, "send_email", &mut lines);
     match (report_type, start_date) {
-        (Some(report_type), Some(start_date)) if lines.is_empty() => Ok(CreateUsageReportExport { report_type, start_date, end_date, send_email }),
+        (Some(report_type), Some(start_date)) if lines.is_empty() => {
+            Ok(CreateUsageReportExport { report_type, start_date, end_date, send_email })
+        }
         _ => Err(ApiError::invalid_request(StatusCode::BAD_REQUEST, &lines)),
     }
 }
 
 fn missing(fields: &Map<String, Value>) -> Option<String> {
-    let names: Vec<String> = ["report_type", "start_date"].iter().filter(|name| !fields.contains_key(**name)).map(|name| format!("\"{name}\"")).collect();
+    let names: Vec<String> =
+        ["report_type", "start_date"].iter().filter(|name| !fields.contains_key(**name)).map(|name| format!("\"{name}\"")).collect();
     match names.len() {
         0 => None,
         1 => Some(format!("{} wasn't supplied.", names[0])),
@@ -177,8 +180,12 @@ mod tests {
     fn a_good_body_is_read_and_unknown_keys_are_ignored() {
         let body = br#"{"report_type":"ai_credit","start_date":"2026-11-01","end_date":"2026-11-30","send_email":true,"format":"csv"}"#;
         let day = |text: &str| Day::parse(text).unwrap();
-        let expected =
-            CreateUsageReportExport { report_type: ReportType::AiCredit, start_date: day("2026-11-01"), end_date: Some(day("2026-11-30")), send_email: true };
+        let expected = CreateUsageReportExport {
+            report_type: ReportType::AiCredit,
+            start_date: day("2026-11-01"),
+            end_date: Some(day("2026-11-30")),
+            send_email: true,
+        };
         assert_eq!(read(body).unwrap(), expected);
     }
 
