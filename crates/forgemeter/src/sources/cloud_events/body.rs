@@ -52,7 +52,11 @@ pub(super) fn split(body: &[u8], form: Form) -> Result<Vec<Part<'_>>, BodyError>
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let content = body.trim_ascii();
     if content.starts_with(b"[") {
-        return batch(content);
+        return match batch(content) {
+            // Only a line is broken, where lines are promised.
+            Err(BodyError::NotJson(_)) if form == Form::Lines => lines(body),
+            batch => batch,
+        };
     }
     if content.is_empty() {
         return Ok(Vec::new());
@@ -129,7 +133,7 @@ mod tests {
     #[test]
     fn the_content_decides_what_the_content_type_leaves_open() {
         use Form::{Document, Lines, Unknown};
-        let table: [(&str, Form, &[(usize, &str)]); 13] = [
+        let table: [(&str, Form, &[(usize, &str)]); 14] = [
             ("", Unknown, &[]),
             (" \n\n ", Lines, &[]),
             ("[]", Document, &[]),
@@ -141,6 +145,7 @@ mod tests {
             ("\n{}\r\n\r\n{}\r\n", Lines, &[(2, "{}"), (4, "{}")]),
             ("\u{feff}{}\n", Lines, &[(1, "{}")]),
             (" [ {} , 7 ]", Lines, &[(1, "{}"), (2, "7")]),
+            ("[1,2]\n{}", Lines, &[(1, "[1,2]"), (2, "{}")]),
             ("{}\nnonsense\n{}", Unknown, &[(1, "{}"), (2, "nonsense"), (3, "{}")]),
             ("nonsense\n{}", Unknown, &[(1, "nonsense"), (2, "{}")]),
         ];

@@ -1,0 +1,196 @@
+//! Sends one batch to a server and reads its answer; sends it again while the server cannot be reached or cannot take it.
+//!
+//! Sending again is safe because the ledger counts each event once. What the answers add up to is left to [`super`].
+
+use super::Failure;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+/// How often one batch is sent before the command gives up.
+const ATTEMPTS_MAX: u32 = 6;
+/// The wait after the first attempt; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait, also when the server asks for a longer one.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long sending a batch and waiting for its commit may take.
+const CALL_TIME_MAX: Duration = Duration::from_secs(120);
+/// The longest answer that is read: every event of a batch with its reason.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What an error message of a server may take on the terminal.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+/// The server's answer to a batch.
+#[derive(Debug, Deserialize)]
+pub(super) struct Answer {
+    pub(super) accepted: u64,
+    pub(super) duplicate: u64,
+    pub(super) conflict: u64,
+    pub(super) rejected: u64,
+    pub(super) sequence: String,
+    pub(super) events: Vec<Refused>,
+}
+
+/// An event that was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refused {
+    pub(super) line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
+    pub(super) verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.verdict)?;
+        if let Some(field) = &self.field {
+            write!(f, ": `{field}`")?;
+        }
+        if let Some(reason) = &self.reason {
+            write!(f, " {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct ErrorBody {
+    message: String,
+}
+
+/// A server and the right to send to it.
+#[derive(Debug)]
+pub(super) struct Client {
+    agent: Agent,
+    url: String,
+    authorization: String,
+}
+
+/// Why an attempt brought no answer.
+enum Missed {
+    /// Worth another attempt, after the wait that the server asked for.
+    ForNow {
+        why: String,
+        wait: Option<Duration>,
+    },
+    ForGood(Failure),
+}
+
+impl Client {
+    pub(super) fn new(url: &str, token: &str) -> Result<Client, Failure> {
+        let base = url.trim_end_matches('/');
+        if base.starts_with("https://") {
+            // An error means that a provider is installed already, which is as well.
+            drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        } else if !base.starts_with("http://") {
+            return Err(Failure::Usage(format!("`{url}` is no address of a server, such as http://127.0.0.1:8080")));
+        }
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Failure::Usage("the token holds a character that no token has; see `forgemeter token create`".to_owned()));
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("forgemeter/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(CONNECT_TIME_MAX))
+            .timeout_global(Some(CALL_TIME_MAX));
+        Ok(Client { agent: config.build().new_agent(), url: format!("{base}/v1/usage"), authorization: format!("Bearer {token}") })
+    }
+
+    /// Sends a batch until it is answered, a bounded number of times; `tell` hears of each wait.
+    pub(super) fn send(&self, batch: &[u8], tell: impl Fn(&str)) -> Result<Answer, Failure> {
+        let mut wait = FIRST_WAIT;
+        for attempt in 1..=ATTEMPTS_MAX {
+            let (why, asked) = match self.attempt(batch) {
+                Ok(answer) => return Ok(answer),
+                Err(Missed::ForGood(failure)) => return Err(failure),
+                Err(Missed::ForNow { why, wait }) => (why, wait),
+            };
+            if attempt == ATTEMPTS_MAX {
+                return Err(Failure::Failed(format!("{why}; gave up after {ATTEMPTS_MAX} attempts")));
+            }
+            let now = asked.unwrap_or(wait).min(WAIT_MAX);
+            tell(&format!("{why}; again in {} ms", now.as_millis()));
+            pause(now);
+            wait = (wait * 2).min(WAIT_MAX);
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    fn attempt(&self, batch: &[u8]) -> Result<Answer, Missed> {
+        let request =
+            self.agent.post(&self.url).header("Authorization", &self.authorization).header("Content-Type", "application/x-ndjson");
+        let response = request.send(batch).map_err(|error| self.no_answer(&error))?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            let bytes = read(response).map_err(|error| self.no_answer(&error))?;
+            let text = "the answer is not one of a usage server";
+            return serde_json::from_slice(&bytes)
+                .map_err(|error| Missed::ForGood(Failure::Failed(format!("`{}`: {text}: {error}", self.url))));
+        }
+        let wait = retry_after(&response);
+        let message = match read(response) {
+            Ok(bytes) => serde_json::from_slice::<ErrorBody>(&bytes).map_or_else(|_| String::new(), |body| body.message),
+            Err(_) => String::new(),
+        };
+        let message: String = message.chars().filter(|char| !char.is_control()).take(MESSAGE_CHARS_MAX).collect();
+        let why = format!("`{}` answered {status} {message}", self.url).trim_end().to_owned();
+        Err(match status {
+            401 | 403 => Missed::ForGood(Failure::NotAuthorized(format!("{why}; the token needs the scope `usage:write`"))),
+            429 | 500..=599 => Missed::ForNow { why, wait },
+            _ => Missed::ForGood(Failure::Failed(why)),
+        })
+    }
+
+    /// A connection may come back; an address or a certificate that is wrong stays wrong.
+    fn no_answer(&self, error: &ureq::Error) -> Missed {
+        let why = format!("`{}` does not answer: {error}", self.url);
+        match error {
+            ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
+                Missed::ForNow { why, wait: None }
+            }
+            _ => Missed::ForGood(Failure::Failed(why)),
+        }
+    }
+}
+
+fn read(response: Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+    response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec()
+}
+
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let value = response.headers().get("retry-after")?.to_str().ok()?;
+    value.parse().ok().map(Duration::from_secs)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client without connections to wait on leaves a server in trouble alone for a while")]
+fn pause(wait: Duration) {
+    std::thread::sleep(wait);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_server_or_token_is_wrong_usage() {
+        for (url, token) in [("127.0.0.1:8080", "fmt_x"), ("ftp://x", "fmt_x"), ("", "fmt_x"), ("http://x", ""), ("http://x", "fmt x\n")] {
+            assert!(matches!(Client::new(url, token), Err(Failure::Usage(_))), "{url} {token}");
+        }
+        assert_eq!(Client::new("http://x:1/", "fmt_x").unwrap().url, "http://x:1/v1/usage");
+    }
+
+    #[test]
+    fn a_refused_event_is_told_in_one_line() {
+        let event: Refused = serde_json::from_str(r#"{"line":3,"verdict":"rejected","field":"time","reason":"is missing"}"#).unwrap();
+        assert_eq!(event.to_string(), "line 3: rejected: `time` is missing");
+    }
+}
