@@ -196,6 +196,12 @@ impl Plans {
         self.plans.get(plan).and_then(|history| history.at(time))
     }
 
+    /// Whether a plan includes these quantities, and no others, from an instant on.
+    #[must_use]
+    pub fn holds_from(&self, plan: &str, time: UtcTime, included: &Included) -> bool {
+        self.plans.get(plan).is_some_and(|history| history.holds_from(time, included))
+    }
+
     /// What a plan includes of a pool at an instant; nothing when it does not name the pool.
     #[must_use]
     pub fn included(&self, plan: &str, pool: &str, time: UtcTime) -> Quantity {

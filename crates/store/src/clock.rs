@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 const OFFSET: &str = "clock_offset_microseconds";
+const NO_OFFSET: i64 = 0;
 
 #[derive(Debug)]
 pub struct Clock {
@@ -59,11 +60,13 @@ impl Clock {
 
 /// Reads the folder's offset again.
 pub(crate) fn reload(connection: &Connection, database: &Database) -> Result<(), StoreError> {
-    let offset: Option<i64> = settings::get(connection, OFFSET)?;
-    database.clock_offset.store(offset.unwrap_or(0), Ordering::SeqCst);
+    // A folder whose clock was never set has no offset: its clock is the system's.
+    let offset: i64 = settings::get(connection, OFFSET)?.unwrap_or(NO_OFFSET);
+    database.clock_offset.store(offset, Ordering::SeqCst);
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
 fn system_microseconds() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }

@@ -3,8 +3,8 @@
 //! [`FactsDatabase::current`] is what all facts add up to now; [`FactsDatabase::as_of`] what they added up to at a number;
 //! [`FactsDatabase::append`] the only way to add one. Which facts a file of accounts makes is left to [`crate::accounts`].
 
-mod body;
-mod replay;
+pub(crate) mod body;
+pub(crate) mod replay;
 
 pub use body::{FactBody, NewFact};
 

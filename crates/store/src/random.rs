@@ -10,6 +10,7 @@ const FAIR_BYTES: u8 = 248;
 /// # Panics
 /// When the operating system has none: nothing that needs a key may go on then.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks for randomness")]
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

@@ -48,11 +48,11 @@ pub enum FactBody {
 
 /// A fact as it was read back.
 #[derive(Debug, Clone)]
-pub(super) struct Fact {
-    pub(super) number: u64,
-    pub(super) account: Option<AccountId>,
-    pub(super) effective_from: Option<UtcTime>,
-    pub(super) body: FactBody,
+pub(crate) struct Fact {
+    pub(crate) number: u64,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) effective_from: Option<UtcTime>,
+    pub(crate) body: FactBody,
 }
 
 #[derive(Serialize, Deserialize)]

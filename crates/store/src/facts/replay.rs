@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// The facts that touch lines, small beside all facts: enterprise memberships and names.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Touches {
+pub(crate) struct Touches {
     entries: Vec<Touch>,
     created: BTreeMap<AccountId, u64>,
 }
@@ -24,6 +24,11 @@ struct Touch {
 }
 
 impl Touches {
+    /// The touches of facts that go on from these, without those so far.
+    pub(crate) fn of(facts: &Facts) -> Touches {
+        Touches { entries: Vec::new(), created: facts.accounts.iter().map(|account| (account.id, 0)).collect() }
+    }
+
     /// The first day that a fact with a number greater than `after` and at most `last` touches.
     pub(super) fn first_day(&self, after: FactNumber, last: FactNumber) -> Option<Day> {
         let start = self.entries.partition_point(|touch| touch.number <= after.0);
@@ -37,7 +42,7 @@ impl Touches {
 }
 
 /// Adds one fact to what all facts before it add up to.
-pub(super) fn add(facts: &mut Facts, touches: &mut Touches, fact: Fact) -> Result<(), StoreError> {
+pub(crate) fn add(facts: &mut Facts, touches: &mut Touches, fact: Fact) -> Result<(), StoreError> {
     let Fact { number, account, effective_from: since, body } = fact;
     let id = || account.ok_or_else(|| missing(number));
     match body {

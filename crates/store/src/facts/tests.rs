@@ -1,3 +1,7 @@
+//! Facts on the real file system: two [`FactsDatabase`]s on one folder stand for two processes.
+//!
+//! What an accounts file makes of its entries is tested with [`crate::accounts`].
+
 use super::*;
 use billing::account::AccountKind;
 use billing::allowance::Seat;
