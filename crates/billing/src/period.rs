@@ -326,7 +326,8 @@ mod tests {
         }
         assert_eq!(Day::parse("2026-01-01").unwrap().days_through(Day::parse("2026-01-31").unwrap()), 31);
         assert_eq!(Day::parse("2026-2-1"), Err(TimeError::NotADate));
-        for (day, months, earlier) in [("2026-11-03", 24, "2024-11-03"), ("2026-03-31", 1, "2026-02-28"), ("2024-02-29", 12, "2023-02-28")] {
+        for (day, months, earlier) in [("2026-11-03", 24, "2024-11-03"), ("2026-03-31", 1, "2026-02-28"), ("2024-02-29", 12, "2023-02-28")]
+        {
             assert_eq!(Day::parse(day).unwrap().months_before(months), Day::parse(earlier).unwrap(), "{day}");
         }
     }
