@@ -128,14 +128,13 @@ impl Ledger {
     /// [`StoreError::Locked`] when another process serves the folder; else when files are missing or damaged.
     pub fn open(folder: &Path, facts: Arc<FactsDatabase>, clock: Arc<Clock>, limits: LedgerLimits) -> Result<Ledger, StoreError> {
         std::fs::create_dir_all(folder.join(published::SEGMENTS)).map_err(StoreError::io(folder))?;
-        let lock = published::take_lock(folder)?;
-        let file = LedgerFile::open_to_write(folder)?;
+        let file = LedgerFile::open_to_write(folder, published::take_lock(folder)?)?;
         let (shared, loaded) = published::load(folder, &file, facts)?;
         shared.remove_orphans()?;
         let shared = Arc::new(shared);
         let (sender, receiver): (SyncSender<Message>, Receiver<Message>) = sync_channel(QUEUE_BODIES_MAX);
         let sealer = Arc::new(seal::Sealer::new(Arc::clone(&shared), sender.clone(), limits.clone(), Arc::clone(&clock)));
-        let committer = Committer::new(file, lock, Arc::clone(&shared), clock, loaded, Arc::clone(&sealer))?;
+        let committer = Committer::new(file, Arc::clone(&shared), clock, loaded, Arc::clone(&sealer))?;
         let committing = spawn("ledger-commit", move || committer.run(&receiver))?;
         let sealing = {
             let sealer = Arc::clone(&sealer);

@@ -16,7 +16,6 @@ use crate::{Clock, StoreError};
 use billing::account::folded;
 use billing::{AccountId, Facts, Name, UsageEvent, UtcTime};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
@@ -84,8 +83,6 @@ fn reply<T>(to: &Reply<T>, answer: Result<T, StoreError>) {
 
 pub(crate) struct Committer {
     file: LedgerFile,
-    /// Held for as long as this process may write.
-    _lock: File,
     shared: Arc<Shared>,
     clock: Arc<Clock>,
     sealer: Arc<Sealer>,
@@ -112,7 +109,6 @@ struct Decided {
 impl Committer {
     pub(crate) fn new(
         file: LedgerFile,
-        lock: File,
         shared: Arc<Shared>,
         clock: Arc<Clock>,
         loaded: Loaded,
@@ -131,7 +127,6 @@ impl Committer {
         }
         let mut committer = Committer {
             file,
-            _lock: lock,
             shared,
             clock,
             sealer,

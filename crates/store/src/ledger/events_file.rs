@@ -383,7 +383,7 @@ mod tests {
 
     fn stored(sequence: u64) -> StoredEvent {
         let mut event = event(&format!("e{sequence}"), "2026-11-03T10:15:00Z");
-        if sequence % 3 == 0 {
+        if sequence.is_multiple_of(3) {
             event.job = Some(Job {
                 runner_labels: vec!["a".into(), "b".into()],
                 runner_group: None,

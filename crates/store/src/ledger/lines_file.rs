@@ -203,11 +203,12 @@ mod tests {
             model: "".into(),
             price: UnitPrice::parse("0.006").unwrap(),
             price_version: 2,
-            free: number % 2 == 0,
-            public: number % 3 == 0,
+            free: number.is_multiple_of(2),
+            public: number.is_multiple_of(3),
             owner: AccountId(2),
         };
-        let tokens = if number % 5 == 0 { Tokens { input: 1, output: 2, cache_read: 0, cache_write: u64::MAX } } else { Tokens::default() };
+        let tokens =
+            if number.is_multiple_of(5) { Tokens { input: 1, output: 2, cache_read: 0, cache_write: u64::MAX } } else { Tokens::default() };
         let first_used_at = UtcTime::parse("2026-11-03T23:59:59.999999Z").unwrap();
         (key, LineSums { quantity: Quantity::whole(number), gross: Amount::from_billionths(i128::from(number)), tokens, first_used_at })
     }

@@ -13,6 +13,7 @@ use billing::month::MonthTotals;
 use billing::{AccountId, FactNumber, Month, Name, UtcTime};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ pub(crate) struct Group<'a> {
 #[derive(Debug)]
 pub(crate) struct LedgerFile {
     connection: Connection,
+    /// `ledger.lock`, held for as long as this process may write.
+    _lock: Option<File>,
     path: PathBuf,
     pub(crate) epoch: u32,
     pub(crate) key: IdentityKey,
@@ -82,7 +85,7 @@ impl LedgerFile {
     }
 
     /// Opens the file for the one process that may write it; creates it when it does not exist.
-    pub(crate) fn open_to_write(folder: &Path) -> Result<LedgerFile, StoreError> {
+    pub(crate) fn open_to_write(folder: &Path, lock: File) -> Result<LedgerFile, StoreError> {
         let path = folder.join(LedgerFile::name());
         let mut connection = Connection::open(&path)?;
         connection.busy_timeout(BUSY_WAIT)?;
@@ -93,7 +96,7 @@ impl LedgerFile {
         connection.pragma_update(None, "secure_delete", "off")?;
         connection.pragma_update(None, "foreign_keys", "on")?;
         create(&mut connection)?;
-        LedgerFile::read_head(connection, path)
+        LedgerFile::read_head(connection, path, Some(lock))
     }
 
     pub(crate) fn open_to_read(folder: &Path) -> Result<LedgerFile, StoreError> {
@@ -101,17 +104,17 @@ impl LedgerFile {
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY_WAIT)?;
         connection.pragma_update(None, "query_only", "on")?;
-        LedgerFile::read_head(connection, path)
+        LedgerFile::read_head(connection, path, None)
     }
 
-    fn read_head(connection: Connection, path: PathBuf) -> Result<LedgerFile, StoreError> {
+    fn read_head(connection: Connection, path: PathBuf, lock: Option<File>) -> Result<LedgerFile, StoreError> {
         let head = connection.query_row("SELECT version, epoch, identity_key FROM ledger", [], |row| {
             Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?, row.get::<_, [u8; 32]>(2)?))
         })?;
         if head.0 != VERSION {
             return Err(StoreError::UnknownVersion { file: path.display().to_string(), found: head.0, known: VERSION });
         }
-        Ok(LedgerFile { connection, path, epoch: head.1, key: IdentityKey(head.2) })
+        Ok(LedgerFile { connection, _lock: lock, path, epoch: head.1, key: IdentityKey(head.2) })
     }
 
     /// Everything read inside sees one state of the file, whatever is committed meanwhile.

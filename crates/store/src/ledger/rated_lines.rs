@@ -59,13 +59,13 @@ impl RatedLines {
         }
         let crosses = |pool: &Pool| matches!(pool, Pool::RanOut(crossing) if crossing.day == day);
         if month.hourly_days.contains(&day) || month.pools.values().any(crosses) {
-            return self.from_events(day, &month);
+            return self.day_of_events(day, &month);
         }
-        self.from_runs(day, month)
+        self.day_of_runs(day, month)
     }
 
     /// The lines of a day on which every line lies on one side of its pool's end.
-    fn from_runs(&self, day: Day, month: Arc<RatedMonth>) -> Result<Rated, StoreError> {
+    fn day_of_runs(&self, day: Day, month: Arc<RatedMonth>) -> Result<Rated, StoreError> {
         let snapshot = &self.snapshot;
         let mut sources: Vec<Peekable<Lines>> = Vec::new();
         let mut loose = BTreeMap::new();
@@ -96,7 +96,7 @@ impl RatedLines {
     }
 
     /// The lines of a day on which a pool runs out, each event rated on its own side.
-    fn from_events(&self, day: Day, month: &RatedMonth) -> Result<Rated, StoreError> {
+    fn day_of_events(&self, day: Day, month: &RatedMonth) -> Result<Rated, StoreError> {
         let (snapshot, facts) = (&self.snapshot, self.snapshot.facts());
         let hours = if month.hourly_days.contains(&day) { snapshot.settle_hours(self.payer, day)?.0 } else { Pools::new() };
         let mut lines: BTreeMap<LineKey, LineSums> = BTreeMap::new();

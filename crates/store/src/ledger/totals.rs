@@ -80,8 +80,8 @@ mod tests {
                 sku: "actions_linux".into(),
                 price: UnitPrice::parse("0.006").unwrap(),
                 price_version: 2,
-                free: number % 2 == 0,
-                public: number % 3 == 0,
+                free: number.is_multiple_of(2),
+                public: number.is_multiple_of(3),
                 user: "mona".into(),
             };
             totals.rows.insert(key, (Quantity::whole(number), Amount::from_billionths(i128::from(number) << 80)));
