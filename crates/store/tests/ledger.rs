@@ -185,10 +185,10 @@ fn a_full_tail_refuses_new_usage_and_a_seal_makes_room() {
 }
 
 /// A small deterministic generator, so that a failure can be repeated.
-struct Random(u64);
+struct Random(usize);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -197,11 +197,11 @@ impl Random {
     }
 
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len() as u64) as usize]
+        from[self.below(from.len())]
     }
 }
 
-fn random_event(random: &mut Random, number: u64) -> UsageEvent {
+fn random_event(random: &mut Random, number: usize) -> UsageEvent {
     let hour = random.below(24);
     let at = format!("2026-{:02}-{:02}T{hour:02}:{:02}:00Z", 10 + random.below(2), 1 + random.below(12), random.below(60));
     let skus = [
@@ -218,15 +218,18 @@ fn random_event(random: &mut Random, number: u64) -> UsageEvent {
         owner: if random.below(3) == 0 { GLOBEX } else { ACME },
         repository: Some(random.pick(&["web", "api", "Infra"]).into()),
         sku: random.pick(&skus).into(),
-        quantity: Quantity::from_billionths(i128::from(random.below(40_000_000_000))),
+        quantity: Quantity::from_billionths(i128::try_from(random.below(40_000_000_000)).unwrap()),
         username: Some(random.pick(&["mona", "hubot"]).into()),
         visibility: if random.below(5) == 0 { Visibility::Public } else { Visibility::Private },
         ..event(&format!("e{number}"), &at)
     }
 }
 
+/// Quantity, gross and discount by day, SKU, organization, repository, user and whether it is public.
+type Rows = BTreeMap<(Day, String, String, String, String, bool), (i128, i128, i128)>;
+
 /// What each line must come to: a plain walk over all events, in order, pool by pool.
-fn model(events: &[UsageEvent], process: &Process) -> BTreeMap<(Day, String, String, String, String, bool), (i128, i128, i128)> {
+fn model(events: &[UsageEvent], process: &Process) -> Rows {
     let book = process.facts.current().unwrap().price_book.clone();
     let login = |owner| if owner == ACME { "acme" } else { "globex" };
     let mut ordered: Vec<&UsageEvent> = events.iter().collect();
@@ -280,7 +283,7 @@ fn model(events: &[UsageEvent], process: &Process) -> BTreeMap<(Day, String, Str
     rows
 }
 
-fn as_rows(lines: &[RatedLine]) -> BTreeMap<(Day, String, String, String, String, bool), (i128, i128, i128)> {
+fn as_rows(lines: &[RatedLine]) -> Rows {
     let row = |line: &RatedLine| {
         let key = &line.key;
         let key =
@@ -302,7 +305,7 @@ fn lines_and_months_come_to_what_a_plain_walk_over_all_events_comes_to() {
             let mut batch: Vec<UsageEvent> = (0..random.below(60)).map(|place| random_event(&mut random, number * 100 + place)).collect();
             sent.extend(batch.iter().cloned());
             if !sent.is_empty() && random.below(2) == 0 {
-                batch.push(sent[random.below(sent.len() as u64) as usize].clone());
+                batch.push(sent[random.below(sent.len())].clone());
             }
             process.ledger.commit(batch).unwrap();
             match random.below(8) {
