@@ -174,3 +174,6 @@ impl Exports {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
