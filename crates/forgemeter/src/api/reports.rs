@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use billing::report::{ReportDays, ReportType};
+use billing::report::ReportDays;
 use billing::{AccountId, Day, Facts};
 use serde::Serialize;
 use std::sync::Arc;
@@ -164,6 +164,7 @@ async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> Result<T, Api
 #[cfg(test)]
 mod tests {
     use super::*;
+    use billing::report::ReportType;
 
     #[test]
     fn the_days_of_a_report_have_limits() {
