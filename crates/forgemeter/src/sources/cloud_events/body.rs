@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn the_content_decides_what_the_content_type_leaves_open() {
         use Form::{Document, Lines, Unknown};
-        let table: [(&str, Form, &[(usize, &str)]); 14] = [
+        type Row<'a> = (&'a str, Form, &'a [(usize, &'a str)]);
+        let table: [Row<'_>; 14] = [
             ("", Unknown, &[]),
             (" \n\n ", Lines, &[]),
             ("[]", Document, &[]),
