@@ -18,7 +18,7 @@ const ONE: i128 = 1_000_000_000;
 /// Everything that is used on a day, up to an instant.
 pub(super) fn events_of(world: &World, facts: &Facts, seed: u64, day: Day, until: UtcTime) -> Vec<UsageEvent> {
     let mut events = Vec::with_capacity(4_000);
-    let mut draw = Draw { facts, seed, day, kind: "", count: 0, events: &mut events };
+    let mut draw = Draw { facts, seed, day, kind: "", source: Name::from(""), count: 0, events: &mut events };
     jobs::draw(&mut draw, world);
     storage::draw(&mut draw, world);
     people::draw(&mut draw, world);
@@ -32,6 +32,7 @@ struct Draw<'a> {
     seed: u64,
     day: Day,
     kind: &'static str,
+    source: Name,
     count: u32,
     events: &'a mut Vec<UsageEvent>,
 }
@@ -40,6 +41,7 @@ impl Draw<'_> {
     /// Begins another kind of usage, with dice of its own.
     fn begin(&mut self, kind: &'static str) -> Dice {
         self.kind = kind;
+        self.source = format!("/demo/{kind}").into();
         self.count = 0;
         let name = kind.bytes().fold(0, |number: u64, byte| number.wrapping_mul(257).wrapping_add(u64::from(byte)));
         Dice::new([self.seed, name, u64::from(self.day.number().unsigned_abs())])
@@ -63,7 +65,7 @@ impl Draw<'_> {
     fn event(&mut self, owner: &Owner, time: UtcTime, sku: &str, quantity: Quantity) -> UsageEvent {
         self.count += 1;
         UsageEvent {
-            source: format!("/demo/{}", self.kind).into(),
+            source: self.source.clone(),
             id: format!("{}-{}-{}", self.kind, self.day, self.count).into(),
             time,
             used_at: time,
