@@ -144,7 +144,8 @@ impl Client {
         let message: String = message.chars().filter(|char| !char.is_control()).take(MESSAGE_CHARS_MAX).collect();
         let why = format!("`{}` answered {status} {message}", self.url).trim_end().to_owned();
         Err(match status {
-            401 | 403 => Missed::ForGood(Failure::NotAuthorized(format!("{why}; the token needs the scope `usage:write`"))),
+            // Who may not send is told that nothing is there.
+            401 | 403 | 404 => Missed::ForGood(Failure::NotAuthorized(format!("{why}; the token needs the scope `usage:write`"))),
             429 | 500..=599 => Missed::ForNow { why, wait },
             _ => Missed::ForGood(Failure::Failed(why)),
         })
