@@ -4,8 +4,8 @@ import json
 import subprocess
 import unittest
 
-from acme import MINUTES, PACKAGES, STORAGE, Acme
-from server import COMMAND_SECONDS
+from acme import EVERYTHING, MINUTES, PACKAGES, STORAGE, Acme, usage
+from server import COMMAND_SECONDS, Folder
 
 HEADERS = r"""-H "Accept: application/vnd.github+json" \
   -H "Authorization: Bearer <YOUR-TOKEN>" \
@@ -23,27 +23,33 @@ CREATE_REPORT = (
 GET_REPORT = READ + "/enterprises/ENTERPRISE/settings/billing/reports/REPORT_ID"
 
 
-class CurlCommands(unittest.TestCase):
+# The page wishes a report of January 2024.
+PAGE_NOW = "2024-02-10T08:00:00Z"
+
+
+def curl(server, command, token, **names):
+    """The status and the body that a command line gets here."""
+    for placeholder, name in names.items():
+        command = command.replace(placeholder, name)
+    command = command.replace("https://api.github.com", server.url).replace("<YOUR-TOKEN>", token)
+    quiet = command.replace("curl -L", "curl -L --silent --show-error --write-out '\\n%{http_code}'", 1)
+    done = subprocess.run(["bash", "-c", quiet], capture_output=True, text=True, timeout=COMMAND_SECONDS)
+    if done.returncode != 0:
+        raise AssertionError(f"{quiet} ended with {done.returncode}: {done.stderr}")
+    body, status = done.stdout.rsplit("\n", 1)
+    return int(status), json.loads(body)
+
+
+class Summaries(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.acme = Acme()
         cls.addClassCleanup(cls.acme.close)
         cls.acme.use()
 
-    def curl(self, command, token, **names):
-        """The status and the body that a command line gets here."""
-        for placeholder, name in names.items():
-            command = command.replace(placeholder, name)
-        command = command.replace("https://api.github.com", self.acme.server.url).replace("<YOUR-TOKEN>", token)
-        quiet = command.replace("curl -L", "curl -L --silent --show-error --write-out '\\n%{http_code}'", 1)
-        done = subprocess.run(["bash", "-c", quiet], capture_output=True, text=True, timeout=COMMAND_SECONDS)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        body, status = done.stdout.rsplit("\n", 1)
-        return int(status), json.loads(body)
-
     def test_the_organizations_three_commands(self):
         for what, org, expected in [("actions", "octo-org", MINUTES), ("packages", "octo-org", PACKAGES), ("shared-storage", "archive-org", STORAGE)]:
-            answer = self.curl(f"{READ}/orgs/ORG/settings/billing/{what}", self.acme.mona, ORG=org)
+            answer = curl(self.acme.server, f"{READ}/orgs/ORG/settings/billing/{what}", self.acme.mona, ORG=org)
             self.assertEqual(answer, (200, expected), what)
 
     def test_the_users_three_commands(self):
@@ -53,21 +59,33 @@ class CurlCommands(unittest.TestCase):
             ("packages", mona, "mona", PACKAGES),
             ("shared-storage", hubot, "hubot", STORAGE),
         ]:
-            answer = self.curl(f"{READ}/users/USERNAME/settings/billing/{what}", token, USERNAME=username)
+            answer = curl(self.acme.server, f"{READ}/users/USERNAME/settings/billing/{what}", token, USERNAME=username)
             self.assertEqual(answer, (200, expected), what)
 
+
+class Reports(unittest.TestCase):
     def test_the_reports_three_commands(self):
-        mona = self.acme.mona
-        status, created = self.curl(CREATE_REPORT, mona, ENTERPRISE="acme")
+        folder = Folder(PAGE_NOW)
+        self.addCleanup(folder.remove)
+        mona = folder.token("mona", EVERYTHING)
+        server = folder.serve()
+        self.addCleanup(server.stop)
+        event = usage("acme-web/site", 1, "2024-01-31T23:59:59Z", "actions_linux", 12, username="mona")
+        self.assertEqual(server.send(mona, [event]).json(200)["accepted"], 1)
+
+        status, created = curl(server, CREATE_REPORT, mona, ENTERPRISE="acme")
         self.assertEqual((status, created["status"], created["report_type"]), (202, "processing", "detailed"))
         self.assertEqual((created["start_date"], created["end_date"]), ("2024-01-01", "2024-01-31"))
-        self.acme.server.completed_export(mona, "acme", created["id"])
-        status, export = self.curl(GET_REPORT, mona, ENTERPRISE="acme", REPORT_ID=created["id"])
+        finished = server.completed_export(mona, "acme", created["id"])
+        status, export = curl(server, GET_REPORT, mona, ENTERPRISE="acme", REPORT_ID=created["id"])
         self.assertEqual((status, export["status"], export["actor"]), (200, "completed", "mona"))
         keys = ["id", "report_type", "start_date", "end_date", "status", "download_urls", "created_at", "actor"]
         self.assertEqual(list(export), keys, "the keys come in the order of the page")
-        status, exports = self.curl(LIST_REPORTS, mona, ENTERPRISE="acme")
-        self.assertEqual((status, exports["usage_report_exports"][0]["id"]), (200, created["id"]))
+        status, exports = curl(server, LIST_REPORTS, mona, ENTERPRISE="acme")
+        self.assertEqual((status, [each["id"] for each in exports["usage_report_exports"]]), (200, [created["id"]]))
+
+        row = '"2024-01-31","actions","actions_linux","12","minutes","0.008","0.096","0.096","0","mona","Acme-Web","site","",""'
+        self.assertEqual(server.download(finished["download_urls"][0]).body.decode().splitlines()[1:], [row])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-//! Decimal text to and from fixed-point integers. The newtypes of money and quantity rest on it; it knows nothing of either.
+//! Decimal text to and from fixed-point integers, exactly.
+//!
+//! The newtypes of money and quantity rest on it; it knows nothing of either, and nothing of units or limits.
 
 /// Why a text is no decimal number of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

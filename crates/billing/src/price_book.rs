@@ -97,8 +97,7 @@ impl PriceBook {
 
     #[must_use]
     pub fn version(&self, number: u32) -> Option<&PriceVersion> {
-        let place = usize::try_from(number).ok()?.checked_sub(1)?;
-        self.versions.get(place)
+        self.versions.iter().find(|version| version.number == number)
     }
 
     /// The version that prices the usage of a day. The first start version holds since the beginning, so there always is one.

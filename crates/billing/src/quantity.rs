@@ -1,4 +1,6 @@
-//! How much was used: an exact decimal with nine places, in the unit of its SKU (minutes, gigabyte-hours, requests, …).
+//! How much was used: an exact decimal with nine places.
+//!
+//! The unit (minutes, gigabyte-hours, requests, …) belongs to the SKU; money is in [`crate::amount`]. Start at [`Quantity::parse`].
 
 use crate::Overflow;
 use crate::decimal::{self, DecimalError};

@@ -1,4 +1,6 @@
 //! The parts that every request and job needs, put together once.
+//!
+//! What they do is left to them; nothing else opens a data folder to serve it.
 
 use crate::api::usage::{BODIES_BYTES_MAX, BodyBudget};
 use crate::config::Config;

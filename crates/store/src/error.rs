@@ -1,4 +1,6 @@
 //! What can go wrong with the folder, sorted by what the caller does next.
+//!
+//! How a caller is told is left to the program.
 
 use std::path::PathBuf;
 

@@ -45,14 +45,14 @@ pub(crate) fn encode(generation: u64, first_sequence: u64, received_at: UtcTime,
     for event in events {
         write_event(&mut records, event, received_at, names);
     }
-    let days = || events.iter().map(|event| i64::from(event.used_at.day().number()));
+    let (first_day, last_day) = days(events);
     let mut body = Writer::default();
     body.number(generation);
     body.number(first_sequence);
     body.number(events.len().try_into().expect("a group has fewer than 2^64 events"));
     body.signed(received_at.microseconds());
-    body.signed(days().min().unwrap_or(0));
-    body.signed(days().max().unwrap_or(0));
+    body.signed(i64::from(first_day.number()));
+    body.signed(i64::from(last_day.number()));
     let new_names = names.names().get(known..).unwrap_or(&[]);
     body.number(new_names.len().try_into().expect("a group has fewer than 2^64 names"));
     for name in new_names {
@@ -66,6 +66,12 @@ pub(crate) fn encode(generation: u64, first_sequence: u64, received_at: UtcTime,
     block.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
     block.extend_from_slice(&body);
     block
+}
+
+/// The first and the last day of a group's usage.
+fn days(events: &[&UsageEvent]) -> (Day, Day) {
+    let days = || events.iter().map(|event| event.used_at.day());
+    (days().min().unwrap_or(Day::BEGINNING), days().max().unwrap_or(Day::BEGINNING))
 }
 
 fn write_event(out: &mut Writer, event: &UsageEvent, received_at: UtcTime, names: &mut Numbering) {

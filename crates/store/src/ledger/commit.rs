@@ -181,7 +181,8 @@ impl Committer {
                 Err(TryRecvError::Empty) => self.drop_blocks(),
             }
         }
-        receiver.recv().ok()
+        let Ok(message) = receiver.recv() else { return None };
+        Some(message)
     }
 
     fn drop_blocks(&mut self) {

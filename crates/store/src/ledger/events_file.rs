@@ -315,8 +315,17 @@ impl<'a> Columns<'a> {
     }
 
     fn instant(&self, column: usize, row: usize) -> Option<UtcTime> {
+        self.optional_instant(column, row).flatten()
+    }
+
+    /// `None` when the column holds what is no instant.
+    fn optional_instant(&self, column: usize, row: usize) -> Option<Option<UtcTime>> {
         let array = self.batch.column(column).as_primitive::<TimestampMicrosecondType>();
-        array.is_valid(row).then(|| array.value(row)).and_then(|value| UtcTime::from_microseconds(value).ok())
+        if array.is_null(row) {
+            return Some(None);
+        }
+        let Ok(time) = UtcTime::from_microseconds(array.value(row)) else { return None };
+        Some(Some(time))
     }
 
     fn events(&self, names: &mut HashSet<Name>) -> Option<Vec<StoredEvent>> {
@@ -370,7 +379,7 @@ impl<'a> Columns<'a> {
             run_id: self.count(23, row)?,
             run_attempt: self.count(24, row)?,
             job_id: self.count(25, row)?,
-            started_at: self.instant(26, row),
+            started_at: self.optional_instant(26, row)?,
             completed_at: self.instant(27, row)?,
         }))
     }

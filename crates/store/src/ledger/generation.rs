@@ -80,10 +80,6 @@ impl Generation {
         self.events.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn last_sequence(&self) -> u64 {
-        lock(&self.blocks).last().map_or(0, |last| last.header.last_sequence())
-    }
-
     pub(crate) fn decode(&self, block: &Block) -> Result<Vec<StoredEvent>, StoreError> {
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         block::decode_events(&block.bytes, &names, LedgerFile::name())
@@ -118,8 +114,9 @@ impl Generation {
         totals.by_month.get(&(payer, month)).map(|sums| (sums.clone(), *last))
     }
 
-    pub(crate) fn month_last_sequence(&self, payer: AccountId, month: Month) -> u64 {
-        lock(&self.totals).last_sequence.get(&(payer, month)).copied().unwrap_or(0)
+    /// The last event that counts in a payer's month here.
+    pub(crate) fn month_last_sequence(&self, payer: AccountId, month: Month) -> Option<u64> {
+        lock(&self.totals).last_sequence.get(&(payer, month)).copied()
     }
 }
 

@@ -149,14 +149,16 @@ impl LedgerFile {
         record: &SegmentRecord,
         totals: &TotalsByMonth,
         replaced: &[String],
-        watermark: u64,
+        watermark: Option<u64>,
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in replaced {
             transaction.execute("DELETE FROM segment WHERE name = ?1", [name])?;
         }
         insert_segment(&transaction, record, totals)?;
-        transaction.execute("UPDATE ledger SET watermark = max(watermark, ?1)", [to_sql(watermark)?])?;
+        if let Some(watermark) = watermark {
+            transaction.execute("UPDATE ledger SET watermark = max(watermark, ?1)", [to_sql(watermark)?])?;
+        }
         transaction.commit()?;
         Ok(())
     }

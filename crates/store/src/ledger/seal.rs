@@ -27,7 +27,7 @@ pub(crate) struct Install {
     pub(crate) replaced: Vec<Arc<Segment>>,
     pub(crate) sealed: Vec<Arc<Generation>>,
     /// Blocks up to here no longer count.
-    pub(crate) watermark: u64,
+    pub(crate) watermark: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl Sealer {
             return Ok(());
         }
         events.sort_unstable_by(|one, other| sort_key(one).cmp(&sort_key(other)));
-        let watermark = sealed.iter().map(|generation| generation.last_sequence()).max().unwrap_or(0);
+        let watermark = events.iter().map(|stored| stored.sequence).max();
         let (segment, totals) = self.write(events.into_iter().map(Ok))?;
         self.install(&committer, Install { segment, totals, replaced: Vec::new(), sealed, watermark })
     }
@@ -147,7 +147,7 @@ impl Sealer {
         let (segment, totals) = self.write(Merged::of(segments)?)?;
         let replaced = segments.to_vec();
         let obsolete: Vec<_> = replaced.iter().flat_map(|segment| segment.record.file_names()).collect();
-        self.install(&committer, Install { segment, totals, replaced, sealed: Vec::new(), watermark: 0 })?;
+        self.install(&committer, Install { segment, totals, replaced, sealed: Vec::new(), watermark: None })?;
         let folder = self.shared.segments_folder();
         segment::remove_files(&obsolete.iter().map(|name| folder.join(name)).collect::<Vec<_>>());
         Ok(())

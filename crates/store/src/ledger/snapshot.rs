@@ -58,8 +58,8 @@ struct RatedOnce {
 /// What a rated month depends on: the last event of it in the tail, the last sealed event of all, and the facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
-    tail: u64,
-    sealed: u64,
+    tail: Option<u64>,
+    sealed: Option<u64>,
     facts: FactNumber,
 }
 
@@ -126,9 +126,9 @@ impl Snapshot {
 
     /// Taken before the totals are read, so that what is committed meanwhile makes it stale.
     fn stamp(&self, payer: AccountId, month: Month) -> Stamp {
-        let tail = self.published.generations.iter().map(|generation| generation.month_last_sequence(payer, month)).max();
+        let tail = self.published.generations.iter().filter_map(|generation| generation.month_last_sequence(payer, month)).max();
         let sealed = self.published.segments.iter().map(|segment| segment.record.last_sequence).max();
-        Stamp { tail: tail.unwrap_or(0), sealed: sealed.unwrap_or(0), facts: self.facts.number }
+        Stamp { tail, sealed, facts: self.facts.number }
     }
 
     fn rate_month(&self, payer: AccountId, month: Month) -> Result<RatedMonth, StoreError> {

@@ -1,4 +1,6 @@
-//! Month totals of many payers, in memory and as bytes of the manifest. What a total is, is said in `billing::month`.
+//! Month totals of many payers, in memory and as bytes of the manifest.
+//!
+//! What a total is, and what it comes to, is left to `billing::month`.
 
 use super::codec::{Broken, Reader, Writer};
 use crate::StoreError;
