@@ -22,7 +22,6 @@ CREATE_REPORT = (
 )
 GET_REPORT = READ + "/enterprises/ENTERPRISE/settings/billing/reports/REPORT_ID"
 
-
 # The page wishes a report of January 2024.
 PAGE_NOW = "2024-02-10T08:00:00Z"
 
