@@ -214,15 +214,4 @@ fn pause(app: &App, kind: JobKind) -> Result<Duration, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_after_a_failure_doubles() {
-        let now = UtcTime::parse("2026-11-03T10:00:00Z").unwrap();
-        for (failures, at) in [(0, "10:00:10"), (1, "10:00:20"), (6, "10:10:40")] {
-            assert_eq!(next_attempt(now, failures).to_seconds_text(), format!("2026-11-03T{at}Z"));
-        }
-        assert!(next_attempt(now, u32::MAX) > now);
-    }
-}
+mod tests;
