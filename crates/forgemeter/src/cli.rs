@@ -4,6 +4,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod demo;
+pub(crate) mod folder;
 pub(crate) mod ingest;
 pub(crate) mod report;
 pub(crate) mod serve;

@@ -11,10 +11,14 @@ mod app;
 mod cli;
 mod config;
 mod demo;
+mod instant;
 mod jobs;
 mod report_csv;
 mod server;
 mod sources;
+mod spelling;
+mod table;
+mod toml_file;
 
 use std::process::ExitCode;
 

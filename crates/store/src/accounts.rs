@@ -114,6 +114,14 @@ pub fn apply(facts: &FactsDatabase, file: &AccountsFile, now: UtcTime) -> Result
     })
 }
 
+/// Whether [`apply`] would take the file, without a folder and without a change.
+///
+/// # Errors
+/// As [`apply`].
+pub fn check(facts: &Facts, file: &AccountsFile, now: UtcTime) -> Result<(), ApplyError> {
+    drafted(facts, file, now).map(drop)
+}
+
 fn drafted(present: &Facts, file: &AccountsFile, now: UtcTime) -> Result<Draft, ApplyError> {
     let mut draft = Draft::new(present.clone(), now);
     values::write_plans(&mut draft, &file.plans)?;

@@ -1,4 +1,6 @@
-//! Randomness from the operating system. The only place that asks for it, so that everything else can be repeated.
+//! Randomness from the operating system: keys, ids and the secrets of tokens.
+//!
+//! The only place that asks for it, so that everything else can be repeated.
 
 const BASE_62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

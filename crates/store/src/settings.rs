@@ -1,4 +1,6 @@
-//! Single values that a folder keeps: what is neither a fact nor a record. What a value means is left to the module that owns it.
+//! Single values that a folder keeps: what is neither a fact nor a record.
+//!
+//! What a value means is left to the module that owns it; the key that signs download links is made here.
 
 use crate::database::Database;
 use crate::{StoreError, random};

@@ -1,4 +1,6 @@
 //! What applying a description changes, as a value and as one line of text.
+//!
+//! The line is for people; what reads changes by program takes the value.
 
 use billing::UtcTime;
 use std::fmt;

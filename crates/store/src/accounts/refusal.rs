@@ -1,4 +1,6 @@
 //! Why a description is refused, and where: a place that the reader of the file turns into a line.
+//!
+//! Looking for the nearest known word is left to the program ([`Problem::unknown`]).
 
 use billing::UtcTime;
 use billing::account::AccountKind;

@@ -1,4 +1,7 @@
 //! The values of accounts, plans and seats: what an entry says against what is known, and the facts that make up the difference.
+//!
+//! The first value of anything holds from the beginning, a changed one from the entry's `since` (rulings A7). Which account an entry
+//! means is settled before, in [`super::names`].
 
 use super::change::{Change, What, shortened};
 use super::draft::Draft;

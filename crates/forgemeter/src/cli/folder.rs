@@ -1,0 +1,61 @@
+//! The options `--data` and `--now` of the verbs that work on the facts of a data folder, beside a server or without one.
+//!
+//! Opening the ledger of a folder is left to [`crate::app`].
+
+use super::Failure;
+use crate::instant;
+use billing::UtcTime;
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::database::Database;
+use store::{Clock, FactsDatabase, StoreError};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Folder {
+    /// Data folder
+    #[arg(long = "data", env = "FORGEMETER_DATA", value_name = "DIR")]
+    path: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Now {
+    /// The time to act at, such as 2026-11-03T10:00:00Z; else the clock of the data folder decides
+    #[arg(long = "now", value_name = "TIME", value_parser = instant::parse)]
+    time: Option<UtcTime>,
+}
+
+impl Now {
+    pub(crate) fn or_of(&self, clock: &Clock) -> UtcTime {
+        self.time.unwrap_or_else(|| clock.now())
+    }
+}
+
+/// What such a verb works with.
+pub(crate) struct OpenFolder {
+    pub(crate) database: Arc<Database>,
+    pub(crate) facts: FactsDatabase,
+    pub(crate) clock: Clock,
+}
+
+impl Folder {
+    /// Whether accounts were ever applied to it or a server ever served it.
+    pub(crate) fn exists(&self) -> bool {
+        self.path.join("facts.db").exists()
+    }
+
+    /// Opens the folder; creates it when it does not exist.
+    pub(crate) fn open_or_create(&self) -> Result<OpenFolder, StoreError> {
+        let database = Arc::new(Database::open(&self.path)?);
+        let facts = FactsDatabase::open(Arc::clone(&database))?;
+        let clock = Clock::open(Arc::clone(&database))?;
+        Ok(OpenFolder { database, facts, clock })
+    }
+
+    /// Opens a folder that exists: a slip in its name must not make an empty one.
+    pub(crate) fn open(&self) -> Result<OpenFolder, Failure> {
+        if !self.exists() {
+            return Err(Failure::Failed(format!("`{}` is no data folder; `forgemeter apply` makes one", self.path.display())));
+        }
+        Ok(self.open_or_create()?)
+    }
+}
