@@ -128,7 +128,7 @@ impl Entries<'_> {
         let Some(value) = self.reading.required(section, login) else { return };
         let Some(login) = self.noted(entry, "login", value, login) else { return };
         let mut account = AccountEntry::new(kind, &login);
-        account.previous_logins = self.texts(entry, "previous_logins", section, previous).unwrap_or_else(Vec::new);
+        account.previous_logins = self.texts(entry, "previous_logins", section, previous).unwrap_or_default();
         account.name = self.text(entry, section, "name");
         account.email = self.text(entry, section, "email");
         account.plan = self.text(entry, section, "plan");
