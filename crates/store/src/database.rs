@@ -16,6 +16,9 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_facts.sql"), incl
 /// How long a writer waits for another process's transaction. Ours take milliseconds; this only catches a stuck one.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
+/// Each attempt waits for the process that was faster; more than a few means that something else is wrong.
+const WAL_ATTEMPTS_MAX: usize = 10;
+
 /// The connections to `facts.db`, shared by the threads of this process.
 #[derive(Debug)]
 pub struct Database {
@@ -71,10 +74,30 @@ impl Database {
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    use_write_ahead_log(&connection, path)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", "on")?;
     Ok(connection)
+}
+
+/// Two processes that switch a new file at the same moment would wait for each other for ever, so SQLite refuses one of them at
+/// once. That one waits for a short transaction of its own instead, and finds the file switched.
+fn use_write_ahead_log(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    for _ in 0..WAL_ATTEMPTS_MAX {
+        let switched = connection.query_row("PRAGMA journal_mode = wal", (), |row| row.get::<_, String>(0));
+        match switched {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                let what = format!("SQLite keeps no write-ahead log here (journal mode `{mode}`); move the folder to a local disk");
+                return Err(StoreError::damaged(path.display().to_string(), what));
+            }
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Busy)
 }
 
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
@@ -97,4 +120,46 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[test]
+    fn many_processes_may_open_a_new_folder_at_the_same_moment() {
+        for _ in 0..5 {
+            let folder = tempfile::tempdir().unwrap();
+            let start = Barrier::new(8);
+            std::thread::scope(|scope| {
+                for number in 0..8_i64 {
+                    scope.spawn({
+                        let (start, path) = (&start, folder.path());
+                        move || {
+                            start.wait();
+                            let database = Database::open(path).unwrap();
+                            database.write(|transaction| crate::settings::put(transaction, &format!("number {number}"), &number)).unwrap();
+                        }
+                    });
+                }
+            });
+            let database = Database::open(folder.path()).unwrap();
+            for number in 0..8_i64 {
+                let stored: Option<i64> =
+                    database.read(|connection| crate::settings::get(connection, &format!("number {number}"))).unwrap();
+                assert_eq!(stored, Some(number));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_newer_program_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("facts.db");
+        drop(Database::open(folder.path()).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 1000).unwrap();
+        let error = Database::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("facts.db` has version 1000") && error.contains("use a newer program"), "{error}");
+    }
 }
