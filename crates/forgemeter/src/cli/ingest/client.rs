@@ -180,6 +180,8 @@ fn pause(wait: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
 
     #[test]
     fn what_is_no_server_or_token_is_wrong_usage() {
@@ -187,6 +189,50 @@ mod tests {
             assert!(matches!(Client::new(url, token), Err(Failure::Usage(_))), "{url} {token}");
         }
         assert_eq!(Client::new("http://x:1/", "fmt_x").unwrap().url, "http://x:1/v1/usage");
+    }
+
+    /// A server that answers each connection in turn, with nothing at all where an answer is empty; then the bodies that it got.
+    fn server(answers: &'static [&'static str]) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serve = move |answer: &&str| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![0; 10_000];
+            let mut length = 0;
+            while !request[..length].ends_with(b"the batch\n") {
+                length += stream.read(&mut request[length..]).unwrap();
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(request[..length].to_vec()).unwrap()
+        };
+        (url, std::thread::spawn(move || answers.iter().map(serve).collect()))
+    }
+
+    const TAKEN: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 84\r\n\r\n\
+        {\"accepted\":0,\"duplicate\":1,\"conflict\":0,\"rejected\":0,\"sequence\":\"1-7\",\"events\":[]} ";
+
+    #[test]
+    fn the_same_batch_is_sent_again_until_it_is_answered() {
+        const BUSY: &str = "HTTP/1.1 503 Busy\r\nconnection: close\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
+        let (url, requests) = server(&["", BUSY, TAKEN]);
+        let told = std::cell::RefCell::new(Vec::new());
+        let answer = Client::new(&url, "fmt_x").unwrap().send(b"the batch\n", |text| told.borrow_mut().push(text.to_owned())).unwrap();
+        assert_eq!((answer.duplicate, answer.sequence.as_str()), (1, "1-7"));
+        let requests = requests.join().unwrap();
+        assert_eq!(requests.len(), 3);
+        assert!(requests.iter().all(|request| request.starts_with("POST /v1/usage ") && request.contains("Bearer fmt_x")));
+        let told = told.into_inner();
+        assert!(told[0].ends_with("again in 500 ms") && told[1].ends_with("answered 503; again in 0 ms"), "{told:?}");
+    }
+
+    #[test]
+    fn what_no_repetition_mends_is_not_repeated() {
+        const REFUSES: &[&str] = &["HTTP/1.1 401 No\r\nconnection: close\r\ncontent-length: 29\r\n\r\n{\"message\":\"Bad credentials\"}"];
+        let (url, requests) = server(REFUSES);
+        let sent = Client::new(&url, "fmt_x").unwrap().send(b"the batch\n", |_| panic!("it waits"));
+        let Err(Failure::NotAuthorized(text)) = sent else { panic!("{sent:?}") };
+        assert!(text.contains("answered 401 Bad credentials"), "{text}");
+        assert_eq!(requests.join().unwrap().len(), 1);
     }
 
     #[test]
