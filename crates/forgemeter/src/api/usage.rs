@@ -15,8 +15,8 @@ use axum::extract::{Extension, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use billing::{AccountId, AccountKind, UsageEvent};
+use body::Share;
 pub(crate) use body::{BODIES_BYTES_MAX, BodyBudget};
-use body::{Encoding, Share};
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::StoreError;
@@ -37,10 +37,9 @@ pub(crate) async fn send(
 ) -> Result<Response, ApiError> {
     let listed = if parameter(query.as_deref(), "verdicts") == Some("all") { Listed::All } else { Listed::NotAccepted };
     let (parts, body) = request.into_parts();
-    let encoding = Encoding::of(&parts.headers)?;
     let form = form(&parts.headers);
     let mut share = app.bodies.share();
-    let bytes = body::read(&parts.headers, body, &mut share).await?;
+    let (bytes, encoding) = body::read(&parts.headers, body, &mut share).await?;
     let (answer, committed) = oneshot::channel();
     let hand_over = move || {
         let bytes = body::inflate(bytes, encoding, &mut share)?;

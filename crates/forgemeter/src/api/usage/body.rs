@@ -21,6 +21,8 @@ pub(crate) const BODIES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// The window of zstd, as a power of two: 8 MiB, the greatest that the content coding allows (RFC 9659).
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 const ZSTD_WINDOW_BYTES: usize = 1 << ZSTD_WINDOW_LOG_MAX;
+/// What is read of a body that is refused.
+const PASSED_BYTES_MAX: usize = 4 * SENT_BYTES_MAX;
 /// What is inflated at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -96,7 +98,7 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    pub(super) fn of(headers: &HeaderMap) -> Result<Encoding, BodyRefused> {
+    fn of(headers: &HeaderMap) -> Result<Encoding, BodyRefused> {
         let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
         let Some(value) = values.next() else { return Ok(Encoding::Plain) };
         let text = value.to_str().unwrap_or("").trim().to_ascii_lowercase();
@@ -111,7 +113,16 @@ impl Encoding {
 }
 
 /// Reads a body as it is sent, up to its bound.
-pub(super) async fn read(headers: &HeaderMap, mut body: Body, share: &mut Share) -> Result<Vec<u8>, BodyRefused> {
+pub(super) async fn read(headers: &HeaderMap, mut body: Body, share: &mut Share) -> Result<(Vec<u8>, Encoding), BodyRefused> {
+    let read = read_bounded(headers, &mut body, share).await;
+    if read.is_err() {
+        pass_over(&mut body).await;
+    }
+    read
+}
+
+async fn read_bounded(headers: &HeaderMap, body: &mut Body, share: &mut Share) -> Result<(Vec<u8>, Encoding), BodyRefused> {
+    let encoding = Encoding::of(headers)?;
     let promised = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if promised.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > SENT_BYTES_MAX)) {
         return Err(BodyRefused::TooLong);
@@ -126,7 +137,18 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, share: &mut Share)
         share.grow(data.len())?;
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes)
+    Ok((bytes, encoding))
+}
+
+/// Throws the rest of a refused body away, as far as that is worth it: the connection of a sender who is still writing would break
+/// before the sender has read why.
+async fn pass_over(body: &mut Body) {
+    let mut passed = 0;
+    while passed < PASSED_BYTES_MAX
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        passed += frame.data_ref().map_or(0, |data| data.len());
+    }
 }
 
 /// Unpacks a body up to its bound. Takes a while: not for the threads that serve connections.
@@ -231,12 +253,11 @@ mod tests {
     async fn a_body_is_read_up_to_its_bound() {
         let budget = BodyBudget::new(BODIES_BYTES_MAX);
         let headers = HeaderMap::new();
-        let bytes = read(&headers, Body::from(vec![7; SENT_BYTES_MAX]), &mut budget.share()).await.unwrap();
-        assert_eq!(bytes.len(), SENT_BYTES_MAX);
+        let (bytes, encoding) = read(&headers, Body::from(vec![7; SENT_BYTES_MAX]), &mut budget.share()).await.unwrap();
+        assert_eq!((bytes.len(), encoding), (SENT_BYTES_MAX, Encoding::Plain));
         let too_long = read(&headers, Body::from(vec![7; SENT_BYTES_MAX + 1]), &mut budget.share()).await;
         assert_eq!(too_long.unwrap_err(), BodyRefused::TooLong);
         let mut promises = HeaderMap::new();
-        promises.insert(header::CONTENT_LENGTH, HeaderValue::from_static("99999999999999999999"));
         promises.insert(header::CONTENT_LENGTH, HeaderValue::from_static("16777217"));
         assert_eq!(read(&promises, Body::empty(), &mut budget.share()).await.unwrap_err(), BodyRefused::TooLong);
     }

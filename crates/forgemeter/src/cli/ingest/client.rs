@@ -199,8 +199,16 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = vec![0; 10_000];
             let mut length = 0;
+            let mut invited = false;
             while !request[..length].ends_with(b"the batch\n") {
                 length += stream.read(&mut request[length..]).unwrap();
+                if !invited && request[..length].ends_with(b"\r\n\r\n") {
+                    if answer.contains(" 401 ") {
+                        break;
+                    }
+                    stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+                    invited = true;
+                }
             }
             stream.write_all(answer.as_bytes()).unwrap();
             String::from_utf8(request[..length].to_vec()).unwrap()
