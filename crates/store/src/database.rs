@@ -154,6 +154,21 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_switches_a_new_file_waits_for_one_that_writes_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Connection::open(folder.path().join("facts.db")).unwrap();
+        writer.execute_batch("BEGIN IMMEDIATE; CREATE TABLE other (number INTEGER)").unwrap();
+        std::thread::scope(|scope| {
+            let (opened, is_opened) = std::sync::mpsc::channel();
+            scope.spawn(move || opened.send(Database::open(folder.path()).map(drop)).unwrap());
+            let early = is_opened.recv_timeout(Duration::from_millis(300));
+            assert!(early.is_err(), "it did not wait: {early:?}");
+            writer.execute_batch("COMMIT").unwrap();
+            is_opened.recv().unwrap().unwrap();
+        });
+    }
+
+    #[test]
     fn a_file_of_a_newer_program_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("facts.db");
