@@ -221,31 +221,40 @@ pub struct Seat {
     pub until: Option<UtcTime>,
 }
 
+/// What tells one seat from another: its user, organization, beginning and plan.
+type SeatKey = (AccountId, AccountId, UtcTime, String);
+
+impl Seat {
+    fn key(&self) -> SeatKey {
+        (self.user, self.organization, self.since, self.plan.clone())
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Seats {
-    seats: Vec<Seat>,
+    seats: BTreeMap<SeatKey, Seat>,
 }
 
 impl Seats {
     /// Adds a seat; one of the same user, organization, plan and beginning is replaced.
     pub fn put(&mut self, seat: Seat) {
-        let same = |other: &&mut Seat| {
-            (other.user, other.organization, &other.plan, other.since) == (seat.user, seat.organization, &seat.plan, seat.since)
-        };
-        match self.seats.iter_mut().find(same) {
-            Some(known) => *known = seat,
-            None => self.seats.push(seat),
-        }
+        self.seats.insert(seat.key(), seat);
+    }
+
+    /// The known seat of the same user, organization, plan and beginning.
+    #[must_use]
+    pub fn same(&self, seat: &Seat) -> Option<&Seat> {
+        self.seats.get(&seat.key())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Seat> {
-        self.seats.iter()
+        self.seats.values()
     }
 
     /// The seats of a payer that were held in a month, up to an instant of it.
     fn held<'a>(&'a self, accounts: &'a Accounts, payer: AccountId, month: Month, until: UtcTime) -> impl Iterator<Item = &'a Seat> {
         let start = month.first_day().start();
-        self.seats.iter().filter(move |seat| {
+        self.iter().filter(move |seat| {
             seat.since <= until && seat.until.is_none_or(|end| end > start) && accounts.payer(seat.organization, until) == payer
         })
     }

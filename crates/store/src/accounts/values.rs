@@ -283,10 +283,7 @@ fn organization_of_seat(draft: &mut Draft, place: Entry, login: &str) -> Option<
 }
 
 fn write_seat(draft: &mut Draft, seat: Seat) -> Result<(), StoreError> {
-    let same = |known: &&Seat| {
-        (known.user, known.organization, &known.plan, known.since) == (seat.user, seat.organization, &seat.plan, seat.since)
-    };
-    let known = draft.facts.seats.iter().find(same).cloned();
+    let known = draft.facts.seats.same(&seat).cloned();
     let name = draft.login(seat.user);
     let shown = |until: Option<UtcTime>| until.map(|until| until.to_string());
     let what = match known {
