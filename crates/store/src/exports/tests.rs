@@ -1,4 +1,5 @@
-//! Exports and their jobs on real files, step by step as the worker takes them, with other claims and reopened folders in between.
+//! Exports and their jobs on real files, step by step as the worker takes them.
+//! Other claims and reopened folders come in between.
 
 use super::*;
 use crate::jobs::{Jobs, LEASE_SECONDS};
