@@ -214,4 +214,4 @@ fn pause(app: &App, kind: JobKind) -> Result<Duration, StoreError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -159,3 +159,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).map_or(None, |pair| u8::from_str_radix(pair, 16).ok()));
     pairs.collect()
 }
+
+#[cfg(test)]
+mod tests;

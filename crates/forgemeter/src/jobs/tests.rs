@@ -25,11 +25,11 @@ fn time(text: &str) -> UtcTime {
     UtcTime::parse(text).unwrap()
 }
 
-fn config(rows_per_part: u64) -> Config {
+pub(crate) fn config(rows_per_part: u64) -> Config {
     Config { reports: Reports { rows_per_part }, ..Config::default() }
 }
 
-fn open(folder: &Path, config: Config) -> Arc<App> {
+pub(crate) fn open(folder: &Path, config: Config) -> Arc<App> {
     let database = Arc::new(Database::open(folder).unwrap());
     let facts = FactsDatabase::open(Arc::clone(&database)).unwrap();
     if facts.current().unwrap().number.0 == 0 {
@@ -75,7 +75,7 @@ fn event(number: u32) -> UsageEvent {
     }
 }
 
-fn use_something(app: &App, numbers: std::ops::Range<u32>) {
+pub(crate) fn use_something(app: &App, numbers: std::ops::Range<u32>) {
     app.ledger.commit(numbers.map(event).collect()).unwrap();
 }
 
@@ -97,7 +97,7 @@ fn export_of(app: &App, snapshot: &Snapshot, id: &str, report_type: ReportType) 
     }
 }
 
-fn create(app: &App, id: &str) -> Export {
+pub(crate) fn create(app: &App, id: &str) -> Export {
     let export = export_of(app, &app.ledger.mark().unwrap(), id, ReportType::Detailed);
     assert_eq!(app.exports.create(&export).unwrap(), Created::Queued);
     app.nudge.nudge();
@@ -105,14 +105,14 @@ fn create(app: &App, id: &str) -> Export {
 }
 
 /// Runs every job that is due, on this thread.
-fn run_due(app: &App) {
+pub(crate) fn run_due(app: &App) {
     for kind in [JobKind::ExportReport, JobKind::SendMail] {
         recover(app, kind).unwrap();
         while run_next(app, kind).unwrap() {}
     }
 }
 
-fn parts(app: &App, id: &str) -> Vec<ExportPart> {
+pub(crate) fn parts(app: &App, id: &str) -> Vec<ExportPart> {
     match app.exports.find(id).unwrap().unwrap().status {
         ExportStatus::Completed { parts, .. } => parts,
         other => panic!("{other:?}"),
@@ -126,7 +126,7 @@ fn text(app: &App, id: &str, part: &ExportPart) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-fn whole(app: &App, id: &str) -> String {
+pub(crate) fn whole(app: &App, id: &str) -> String {
     let parts = parts(app, id);
     let texts: Vec<String> = parts.iter().map(|part| text(app, id, part)).collect();
     let (header, _) = texts[0].split_once('\n').unwrap();
