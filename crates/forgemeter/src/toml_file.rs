@@ -27,11 +27,11 @@ impl Mistakes {
         Mistakes(mistakes)
     }
 
-    /// A sentence for each mistake, each on its line: ``acme.toml:3: …``.
-    pub(crate) fn of_file<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
+    /// How many there are and what follows from that, then a line for each: ``acme.toml:3: …``.
+    pub(crate) fn of_file<'a>(&'a self, file: &'a str, consequence: &'a str) -> impl fmt::Display + 'a {
         fmt::from_fn(move |f| {
             let count = if self.0.len() == 1 { "one mistake".to_owned() } else { format!("{} mistakes", self.0.len()) };
-            write!(f, "{count} in `{file}`; nothing was changed")?;
+            write!(f, "{count} in `{file}`; {consequence}")?;
             self.0.iter().try_for_each(|mistake| write!(f, "\n{file}:{}: {}", mistake.line, mistake.text))
         })
     }

@@ -53,7 +53,7 @@ until = "2026-12-01"
 fn parsed(text: &str) -> AccountsFile {
     match Description::parse(text) {
         Ok(description) => description.file,
-        Err(mistakes) => panic!("{}", mistakes.of_file("file")),
+        Err(mistakes) => panic!("{}", mistakes.of_file("file", "refused")),
     }
 }
 
@@ -66,7 +66,7 @@ fn mistakes(text: &str) -> Vec<String> {
             other => panic!("{other:?}"),
         },
     };
-    mistakes.of_file("f").to_string().lines().skip(1).map(ToOwned::to_owned).collect()
+    mistakes.of_file("f", "refused").to_string().lines().skip(1).map(ToOwned::to_owned).collect()
 }
 
 #[test]

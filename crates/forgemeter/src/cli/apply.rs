@@ -5,6 +5,7 @@
 use super::Failure;
 use super::folder::{Folder, Now};
 use crate::accounts_file::{AccountsFileError, Description};
+use crate::toml_file::Mistakes;
 use billing::{Facts, UtcTime};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -57,9 +58,10 @@ struct ChangesJson<'a> {
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let file = arguments.file.display().to_string();
     let text = std::fs::read_to_string(&arguments.file).map_err(|error| Failure::Failed(format!("`{file}` cannot be read: {error}")))?;
-    let description = Description::parse(&text).map_err(|mistakes| Failure::Failed(mistakes.of_file(&file).to_string()))?;
+    let refused = |mistakes: Mistakes| Failure::Failed(mistakes.of_file(&file, "nothing was changed").to_string());
+    let description = Description::parse(&text).map_err(refused)?;
     let failure = |error| match error {
-        AccountsFileError::Mistakes(mistakes) => Failure::Failed(mistakes.of_file(&file).to_string()),
+        AccountsFileError::Mistakes(mistakes) => refused(mistakes),
         AccountsFileError::Store(error) => error.into(),
     };
     if !arguments.folder.exists() {
