@@ -19,6 +19,7 @@ mod rated_lines;
 mod seal;
 mod segment;
 mod snapshot;
+mod spellings;
 mod totals;
 
 use crate::{Clock, FactsDatabase, StoreError};

@@ -11,6 +11,7 @@ use super::identity::{Identity, IdentityKey, IdentitySet, Known, differing_field
 use super::manifest::{Group, LedgerFile, Mark, NameKey, NameKind};
 use super::published::{Loaded, Published, Shared};
 use super::seal::{Install, Sealer};
+use super::spellings::Spellings;
 use super::{Answer, Committed, Sequence, Verdict};
 use crate::{Clock, StoreError};
 use billing::account::folded;
@@ -86,7 +87,7 @@ pub(crate) struct Committer {
     shared: Arc<Shared>,
     clock: Arc<Clock>,
     sealer: Arc<Sealer>,
-    spellings: BTreeMap<NameKey, Name>,
+    spellings: Spellings,
     last_mark: Option<Mark>,
     /// The identities of each generation of the tail, by its number.
     identities: BTreeMap<u64, IdentitySet>,
@@ -130,7 +131,7 @@ impl Committer {
             shared,
             clock,
             sealer,
-            spellings: loaded.spellings,
+            spellings: Spellings::of(loaded.spellings),
             last_mark: loaded.last_mark,
             identities,
             numbering: Numbering::default(),
@@ -307,13 +308,13 @@ impl Committer {
         for (kind, owner, name) in
             [(NameKind::Repository, owner, &mut event.repository), (NameKind::User, AccountId(0), &mut event.username)]
         {
-            let Some(name) = name else { continue };
-            let key = NameKey { kind, owner, folded: folded(name) };
-            match self.spellings.get(&key).or_else(|| decided.spellings.get(&key)) {
-                Some(first) => *name = first.clone(),
-                None => {
-                    decided.spellings.insert(key, name.clone());
-                }
+            if let Some(name) = name
+                && let Some(first) = self.spellings.first(kind, owner, name)
+            {
+                *name = first;
+            } else if let Some(name) = name {
+                let key = NameKey { kind, owner, folded: folded(name) };
+                *name = decided.spellings.entry(key).or_insert_with(|| name.clone()).clone();
             }
         }
     }
@@ -340,14 +341,15 @@ impl Committer {
             self.numbering.truncate(names_before);
             return Err(error);
         }
-        self.spellings.append(&mut decided.spellings);
+        self.spellings.add(std::mem::take(&mut decided.spellings));
         self.last_mark = mark.or(self.last_mark);
         let identities = self.identities.entry(generation.number).or_default();
         for (sequence, (identity, content, _)) in (first..).zip(&decided.accepted) {
             identities.insert(*identity, Known { content: *content, sequence });
         }
         self.take_facts(facts);
-        applied(generation.push(bytes, facts));
+        let new_names = self.numbering.names().get(names_before..).unwrap_or(&[]);
+        applied(generation.push_encoded(bytes, new_names, &events, facts));
         self.finish(last, now);
         Ok(last)
     }

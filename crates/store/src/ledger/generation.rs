@@ -9,7 +9,7 @@ use super::manifest::LedgerFile;
 use super::totals::{self, TotalsByMonth};
 use crate::StoreError;
 use billing::month::MonthTotals;
-use billing::{AccountId, Day, Facts, Month, Name, UtcTime, rating};
+use billing::{AccountId, Day, Facts, Month, Name, UsageEvent, UtcTime, rating};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -59,14 +59,24 @@ impl Generation {
         let events = self.decode(&block)?;
         self.events.fetch_add(block.header.events, Ordering::Relaxed);
         lock(&self.blocks).push(block);
-        add_events(&mut lock(&self.totals), &events, facts)
+        add_events(&mut lock(&self.totals), numbered(&events), facts)
+    }
+
+    /// [`Generation::push`] for the committer, which still has what it encoded.
+    pub(crate) fn push_encoded(&self, bytes: Vec<u8>, new_names: &[Name], events: &[&UsageEvent], facts: &Facts) -> Result<(), StoreError> {
+        let header = block::header(&bytes, LedgerFile::name())?;
+        self.names.write().unwrap_or_else(PoisonError::into_inner).extend_from_slice(new_names);
+        let numbered = (header.first_sequence..).zip(events.iter().copied());
+        self.events.fetch_add(header.events, Ordering::Relaxed);
+        lock(&self.blocks).push(Arc::new(Block { header, bytes }));
+        add_events(&mut lock(&self.totals), numbered, facts)
     }
 
     /// Counts all blocks afresh, because facts have changed what they come to.
     pub(crate) fn recount(&self, facts: &Facts) -> Result<(), StoreError> {
         let mut recounted = Totals::default();
         for block in self.blocks() {
-            add_events(&mut recounted, &self.decode(&block)?, facts)?;
+            add_events(&mut recounted, numbered(&self.decode(&block)?), facts)?;
         }
         *lock(&self.totals) = recounted;
         Ok(())
@@ -120,11 +130,15 @@ impl Generation {
     }
 }
 
-fn add_events(totals: &mut Totals, events: &[StoredEvent], facts: &Facts) -> Result<(), StoreError> {
-    for stored in events {
-        if let Ok(priced) = rating::price(&stored.event, facts) {
-            totals::add(&mut totals.by_month, &stored.event, &priced, facts)?;
-            totals.last_sequence.insert((priced.payer, stored.event.used_at.month()), stored.sequence);
+fn numbered(events: &[StoredEvent]) -> impl Iterator<Item = (u64, &UsageEvent)> {
+    events.iter().map(|stored| (stored.sequence, &stored.event))
+}
+
+fn add_events<'a>(totals: &mut Totals, events: impl Iterator<Item = (u64, &'a UsageEvent)>, facts: &Facts) -> Result<(), StoreError> {
+    for (sequence, event) in events {
+        if let Ok(priced) = rating::price(event, facts) {
+            totals::add(&mut totals.by_month, event, &priced, facts)?;
+            totals.last_sequence.insert((priced.payer, event.used_at.month()), sequence);
         }
     }
     Ok(())

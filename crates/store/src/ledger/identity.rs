@@ -5,6 +5,7 @@
 //! from a conflict. The ids of the tail are held in memory; those of sealed events in id files ([`super::id_file`]).
 
 use billing::account::folded;
+use billing::usage::Job;
 use billing::{AccountId, UsageEvent};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -32,76 +33,108 @@ impl std::fmt::Debug for IdentityKey {
 
 impl IdentityKey {
     pub(crate) fn identity(&self, owner: AccountId, source: &str, id: &str) -> Identity {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        hasher.update(&owner.0.to_le_bytes());
-        for field in [source, id] {
-            hash_text(&mut hasher, field);
-        }
-        let mut bytes = [0; 16];
-        hasher.finalize_xof().fill(&mut bytes);
-        Identity(bytes)
+        let mut bytes = Vec::with_capacity(ROOM_BYTES);
+        bytes.extend_from_slice(&owner.0.to_le_bytes());
+        push_field(&mut bytes, source.as_bytes());
+        push_field(&mut bytes, id.as_bytes());
+        let hash = blake3::keyed_hash(&self.0, &bytes);
+        let (identity, _) = hash.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
+        Identity(*identity)
     }
 
     /// A hash of what the event says beside its identity, in canonical form: numbers by value, names that compare without case
     /// folded, absent values apart from empty ones (rulings B14).
     pub(crate) fn content(&self, event: &UsageEvent) -> u64 {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        for (field, value) in content_fields(event) {
-            hash_text(&mut hasher, field);
-            hash_text(&mut hasher, &value);
-        }
-        let mut bytes = [0; 8];
-        hasher.finalize_xof().fill(&mut bytes);
-        u64::from_le_bytes(bytes)
+        let mut bytes = Vec::with_capacity(ROOM_BYTES);
+        each_field(event, &mut |_, number, value| {
+            bytes.push(number);
+            push_field(&mut bytes, value);
+        });
+        let hash = blake3::keyed_hash(&self.0, &bytes);
+        let (content, _) = hash.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
+        u64::from_le_bytes(*content)
     }
 }
 
-fn hash_text(hasher: &mut blake3::Hasher, text: &str) {
-    hasher.update(&u64::try_from(text.len()).expect("a length fits 64 bits").to_le_bytes());
-    hasher.update(text.as_bytes());
+/// Room for the fields of a common event, so that collecting them asks for memory once.
+const ROOM_BYTES: usize = 256;
+
+fn push_field(bytes: &mut Vec<u8>, field: &[u8]) {
+    bytes.extend_from_slice(&u32::try_from(field.len()).expect("a field is far shorter than 4 GiB").to_le_bytes());
+    bytes.extend_from_slice(field);
 }
 
-/// The present content fields of an event, by the name that its sender knows them by. A job's SKU and minutes follow from its other
-/// fields and from rules that may change, so they are not content.
-fn content_fields(event: &UsageEvent) -> Vec<(&'static str, String)> {
-    let mut fields = vec![("type", if event.job.is_some() { "ci.job.completed" } else { "usage.recorded" }.to_owned())];
-    fields.push(("time", event.time.microseconds().to_string()));
-    let mut optional = |name: &'static str, value: Option<String>| fields.extend(value.map(|value| (name, value)));
-    optional("subject", event.repository.as_deref().map(folded));
-    optional("data.username", event.username.as_deref().map(folded));
-    optional("data.workflow_path", event.workflow_path.as_deref().map(str::to_owned));
-    optional("data.visibility", Some(event.visibility.as_str().to_owned()));
+/// Calls with the present content fields of an event: the name that its sender knows a field by, a number for it that never changes,
+/// and its canonical value. A job's SKU and minutes follow from its other fields and from rules that may change, so they are not
+/// content.
+fn each_field(event: &UsageEvent, each: &mut dyn FnMut(&'static str, u8, &[u8])) {
+    each("type", 0, &[u8::from(event.job.is_some())]);
+    each("time", 1, &event.time.microseconds().to_le_bytes());
+    let mut name = |field, number, name: Option<&str>, folds: bool| match name {
+        None => {}
+        Some(name) if folds && name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) => {
+            each(field, number, folded(name).as_bytes())
+        }
+        Some(name) => each(field, number, name.as_bytes()),
+    };
+    name("subject", 2, event.repository.as_deref(), true);
+    name("data.username", 3, event.username.as_deref(), true);
+    name("data.workflow_path", 4, event.workflow_path.as_deref(), false);
+    name("data.visibility", 5, Some(event.visibility.as_str()), false);
     match &event.job {
-        None => {
-            let tokens = event.tokens;
-            let count = |count: u64| (count != 0).then(|| count.to_string());
-            optional("data.sku", Some(event.sku.to_string()));
-            optional("data.quantity", Some(event.quantity.billionths().to_string()));
-            optional("data.model", event.model.as_deref().map(str::to_owned));
-            optional("data.input_tokens", count(tokens.input));
-            optional("data.output_tokens", count(tokens.output));
-            optional("data.cache_read_tokens", count(tokens.cache_read));
-            optional("data.cache_write_tokens", count(tokens.cache_write));
-        }
-        Some(job) => {
-            let labels: Vec<&str> = job.runner_labels.iter().map(|label| &**label).collect();
-            optional("data.runner_labels", Some(labels.join("\n")));
-            optional("data.runner_group", job.runner_group.as_deref().map(str::to_owned));
-            optional("data.conclusion", job.conclusion.as_deref().map(str::to_owned));
-            optional("data.run_id", Some(job.run_id.to_string()));
-            optional("data.run_attempt", Some(job.run_attempt.to_string()));
-            optional("data.job_id", Some(job.job_id.to_string()));
-            optional("data.started_at", job.started_at.map(|time| time.microseconds().to_string()));
-            optional("data.completed_at", Some(job.completed_at.microseconds().to_string()));
+        None => each_recorded_field(event, each),
+        Some(job) => each_job_field(job, each),
+    }
+}
+
+fn each_recorded_field(event: &UsageEvent, each: &mut dyn FnMut(&'static str, u8, &[u8])) {
+    each("data.sku", 6, event.sku.as_bytes());
+    each("data.quantity", 7, &event.quantity.billionths().to_le_bytes());
+    if let Some(model) = &event.model {
+        each("data.model", 8, model.as_bytes());
+    }
+    let tokens = event.tokens;
+    let counts = [
+        ("data.input_tokens", 9, tokens.input),
+        ("data.output_tokens", 10, tokens.output),
+        ("data.cache_read_tokens", 11, tokens.cache_read),
+        ("data.cache_write_tokens", 12, tokens.cache_write),
+    ];
+    for (field, number, count) in counts {
+        if count != 0 {
+            each(field, number, &count.to_le_bytes());
         }
     }
-    fields
+}
+
+fn each_job_field(job: &Job, each: &mut dyn FnMut(&'static str, u8, &[u8])) {
+    let labels: Vec<&str> = job.runner_labels.iter().map(|label| &**label).collect();
+    each("data.runner_labels", 13, labels.join("\n").as_bytes());
+    for (field, number, name) in [("data.runner_group", 14, &job.runner_group), ("data.conclusion", 15, &job.conclusion)] {
+        if let Some(name) = name {
+            each(field, number, name.as_bytes());
+        }
+    }
+    for (field, number, count) in
+        [("data.run_id", 16, job.run_id), ("data.run_attempt", 17, job.run_attempt), ("data.job_id", 18, job.job_id)]
+    {
+        each(field, number, &count.to_le_bytes());
+    }
+    if let Some(started_at) = job.started_at {
+        each("data.started_at", 19, &started_at.microseconds().to_le_bytes());
+    }
+    each("data.completed_at", 20, &job.completed_at.microseconds().to_le_bytes());
 }
 
 /// The first field in which two events of one identity differ.
 pub(crate) fn differing_field(stored: &UsageEvent, sent: &UsageEvent) -> &'static str {
-    let (stored, sent) = (content_fields(stored), content_fields(sent));
-    let differs = |one: &[(&'static str, String)], other: &[(&'static str, String)]| {
+    let fields = |event: &UsageEvent| {
+        let mut fields: Vec<(&'static str, Vec<u8>)> = Vec::new();
+        each_field(event, &mut |field, _, value| fields.push((field, value.to_vec())));
+        fields
+    };
+    let (stored, sent) = (fields(stored), fields(sent));
+    let differs = |one: &[(&'static str, Vec<u8>)], other: &[(&'static str, Vec<u8>)]| {
         one.iter().find(|field| !other.contains(field)).map(|field| field.0)
     };
     differs(&sent, &stored).or_else(|| differs(&stored, &sent)).unwrap_or("data")
