@@ -4,7 +4,7 @@
 //! at the time of the usage (rulings A7). Reading and writing the accounts file is left to the program.
 
 use crate::UtcTime;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The permanent id of an account within one ledger.
@@ -68,6 +68,11 @@ impl<T> History<T> {
     /// The instants from which later values hold.
     pub fn changes(&self) -> impl Iterator<Item = UtcTime> {
         self.entries.iter().filter_map(|entry| entry.0)
+    }
+
+    /// Every value that was ever written, in the order of writing.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|(_, value)| value)
     }
 
     /// The value at an instant; nothing when none was ever written.
@@ -190,6 +195,13 @@ impl Accounts {
         self.enterprise_of(owner, time).unwrap_or(owner)
     }
 
+    /// Everybody who may have paid for an owner's usage at some time: itself and each enterprise that it ever belonged to.
+    #[must_use]
+    pub fn payers(&self, owner: AccountId) -> BTreeSet<AccountId> {
+        let enterprises = self.get(owner).into_iter().flat_map(|account| account.enterprise.values().copied().flatten());
+        enterprises.chain([owner]).collect()
+    }
+
     /// A user's name as it counts in pools: the present login of the account that the name resolves to, else the name itself,
     /// both without case.
     #[must_use]
@@ -240,5 +252,16 @@ mod tests {
         accounts.put(Account::new(AccountId(2), AccountKind::User, "acme-old".into()));
         assert_eq!(accounts.owner("Acme-OLD").map(|account| account.id), Some(AccountId(2)));
         assert!(accounts.enterprise("acme").is_none());
+    }
+
+    #[test]
+    fn payers_are_the_owner_and_all_its_enterprises() {
+        let mut accounts = Accounts::default();
+        let mut acme = Account::new(AccountId(1), AccountKind::Organization, "acme".into());
+        for enterprise in [None, Some(AccountId(9)), Some(AccountId(8)), Some(AccountId(9))] {
+            acme.enterprise.write(Some(time("2026-03-01T00:00:00Z")), enterprise);
+        }
+        accounts.put(acme);
+        assert_eq!(accounts.payers(AccountId(1)), [1, 8, 9].map(AccountId).into());
     }
 }

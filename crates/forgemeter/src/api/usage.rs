@@ -129,14 +129,8 @@ pub(crate) async fn unrated(
 
 /// The organizations and users whose billing the caller may see, or whose usage the caller may send.
 fn visible_owners(app: &App, caller: &Caller) -> Vec<AccountId> {
-    let seen = |kind, login: &str| match kind {
-        AccountKind::Organization => caller.organization(app, login).is_ok(),
-        AccountKind::User => caller.user(app, login).is_ok(),
-        AccountKind::Enterprise => false,
-    };
     let owners = caller.facts.accounts.iter().filter(|account| account.kind != AccountKind::Enterprise);
-    let visible = owners.filter(|account| caller.may_send_usage_of(app, account.id) || seen(account.kind, account.login()));
-    visible.map(|account| account.id).collect()
+    owners.map(|account| account.id).filter(|owner| caller.may_see_unrated_usage_of(app, *owner)).collect()
 }
 
 /// The first value of a query parameter. The values that are read here need no decoding.
