@@ -21,6 +21,7 @@ mod segment;
 mod snapshot;
 mod spellings;
 mod totals;
+mod verify;
 
 use crate::{Clock, FactsDatabase, StoreError};
 use billing::UsageEvent;
@@ -28,6 +29,7 @@ use commit::{Committer, Message, Submission};
 use manifest::LedgerFile;
 pub use rated_lines::RatedLines;
 pub use snapshot::{Snapshot, UnratedUsage};
+pub use verify::{FINDINGS_MAX, Finding, Findings, Verification, verify};
 use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
