@@ -29,12 +29,12 @@ use commit::{Committer, Message, Submission};
 use manifest::LedgerFile;
 pub use rated_lines::RatedLines;
 pub use snapshot::{Snapshot, UnratedUsage};
-pub use verify::{FINDINGS_MAX, Finding, Findings, Verification, verify};
 use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+pub use verify::{FINDINGS_MAX, Finding, Findings, Verification, verify};
 
 /// A place in the ledger: everything up to it is counted, with the facts and the time that hold there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -20,12 +20,7 @@ impl Exports {
     ///
     /// # Errors
     /// When `facts.db` cannot be read.
-    pub fn verify(
-        &self,
-        exports: &[Export],
-        folder_of: impl Fn(&str) -> PathBuf,
-        ledger: &mut Verification,
-    ) -> Result<u64, StoreError> {
+    pub fn verify(&self, exports: &[Export], folder_of: impl Fn(&str) -> PathBuf, ledger: &mut Verification) -> Result<u64, StoreError> {
         let mut files = 0_u64;
         for what in self.database.complaints()? {
             ledger.findings.add("facts.db", format!("SQLite says: {what}"));

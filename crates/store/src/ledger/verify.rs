@@ -9,6 +9,7 @@ mod segment;
 mod sequences;
 mod tail;
 
+use super::Sequence;
 use super::block::StoredEvent;
 use super::events_file::EventsFile;
 use super::id_file::IdFile;
@@ -17,7 +18,6 @@ use super::lines_file::LinesFile;
 use super::manifest::{Digest, LedgerFile, Mark, NameKey, NameKind};
 use super::published::{LOADS_MAX, SEGMENTS};
 use super::segment::SegmentRecord;
-use super::Sequence;
 use crate::{FactsDatabase, StoreError};
 use billing::account::folded;
 use billing::{AccountId, Name};
@@ -77,6 +77,9 @@ pub struct Verification {
 /// # Errors
 /// When `ledger.db` cannot be read at all. What can be read and is wrong is a finding.
 pub fn verify(folder: &Path, facts: &FactsDatabase, mut progress: impl FnMut(u64, u64)) -> Result<Verification, StoreError> {
+    if !folder.join(LedgerFile::name()).exists() {
+        return nothing_yet(folder);
+    }
     let file = LedgerFile::open_to_read(folder)?;
     let mut loads = 1;
     let (manifest, mut check) = loop {
@@ -103,6 +106,16 @@ pub fn verify(folder: &Path, facts: &FactsDatabase, mut progress: impl FnMut(u64
         marks: check.marks.iter().map(|mark| mark.sequence).collect(),
         findings: check.findings,
     })
+}
+
+/// A folder that was never served has no ledger, and nothing that belongs to one.
+fn nothing_yet(folder: &Path) -> Result<Verification, StoreError> {
+    let mut findings = Findings::default();
+    let segments = folder.join(SEGMENTS);
+    if segments.exists() && std::fs::read_dir(&segments).map_err(StoreError::io(&segments))?.next().is_some() {
+        findings.add(LedgerFile::name(), "it is missing, but there are segments");
+    }
+    Ok(Verification { sequence: Sequence { epoch: 0, number: 0 }, events: 0, segments: 0, blocks: 0, marks: Vec::new(), findings })
 }
 
 /// Reads the manifest, opens its files and checks the tail, all in one state of `ledger.db`. `None` when a file was missing.
@@ -239,7 +252,8 @@ impl<'a> Check<'a> {
         match mark {
             None => self.findings.add(file, format!("{} has no mark before it", named(stored))),
             Some(mark) if mark.received_at > stored.received_at || mark.received_at.day() != stored.received_at.day() => {
-                let what = format!("{} was received at {}, but the mark before it is of {}", named(stored), stored.received_at, mark.received_at);
+                let what =
+                    format!("{} was received at {}, but the mark before it is of {}", named(stored), stored.received_at, mark.received_at);
                 self.findings.add(file, what);
             }
             Some(_) => {}

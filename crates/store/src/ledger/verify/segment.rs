@@ -36,12 +36,7 @@ struct Walk<'a> {
     ids: u128,
 }
 
-pub(super) fn check(
-    check: &mut Check<'_>,
-    segment: &OpenSegment,
-    watermark: u64,
-    progress: &mut dyn FnMut(u64),
-) -> Result<(), StoreError> {
+pub(super) fn check(check: &mut Check<'_>, segment: &OpenSegment, watermark: u64, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError> {
     let names = segment.record.file_names().map(|name| format!("{SEGMENTS}/{name}"));
     check_files(check, segment, &names);
     let Ok(events) = &segment.events else {
@@ -245,7 +240,9 @@ fn difference(expected: BTreeMap<LineKey, LineSums>, mut run: impl Iterator<Item
     for (key, sums) in expected {
         match run.next() {
             Some(Ok(line)) if line == (key.clone(), sums) => {}
-            Some(Ok((found, _))) if found == key => return Some(format!("the line {} does not hold what its events come to", line_name(&key))),
+            Some(Ok((found, _))) if found == key => {
+                return Some(format!("the line {} does not hold what its events come to", line_name(&key)));
+            }
             Some(Ok((found, _))) => return Some(format!("where the line {} must be, there is {}", line_name(&key), line_name(&found))),
             Some(Err(error)) => return Some(error.to_string()),
             None => return Some(format!("the line {} is missing", line_name(&key))),
