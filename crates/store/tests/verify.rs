@@ -45,7 +45,9 @@ fn open(folder: &Path) -> Process {
             append(&facts, NewFact { account: Some(account), effective_from: None, body });
         }
     }
-    let ledger = Ledger::open(folder, Arc::clone(&facts), Arc::clone(&clock), LedgerLimits::default()).unwrap();
+    // Only the tests seal: the clock is moved by a day below.
+    let limits = LedgerLimits { seal_seconds: 1_000_000_000, ..LedgerLimits::default() };
+    let ledger = Ledger::open(folder, Arc::clone(&facts), Arc::clone(&clock), limits).unwrap();
     Process { facts, clock, ledger }
 }
 
@@ -154,10 +156,6 @@ struct Victim {
 impl Victim {
     fn sql(&self, sql: &str) {
         self.ledger.execute_batch(sql).unwrap();
-    }
-
-    fn number(&self, sql: &str) -> i64 {
-        self.ledger.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     /// A file of the first segment: `events`, `lines` or `ids`.
@@ -320,7 +318,7 @@ const TAMPERINGS: &[Tampering] = &[
     ),
     (
         "the watermark lies too high",
-        |victim| victim.sql("UPDATE ledger SET watermark = watermark + 101"),
+        |victim| victim.sql("UPDATE ledger SET watermark = watermark + 1000"),
         &["are those of no event and no mark"],
     ),
     (
@@ -334,7 +332,11 @@ const TAMPERINGS: &[Tampering] = &[
         &["but the mark before it is of"],
     ),
     ("every mark is gone", |victim| victim.sql("DELETE FROM mark"), &["has no mark before it", "numbers 1 to 1 are"]),
-    ("a mark goes back", |victim| victim.sql("UPDATE mark SET received_at = 1 WHERE sequence > 1"), &["goes back in time", "received at"]),
+    (
+        "a mark goes back",
+        |victim| victim.sql("UPDATE mark SET received_at = 946684800000000 WHERE sequence > 1"),
+        &["goes back in time", "received at"],
+    ),
     ("a mark knows too much", |victim| victim.sql("UPDATE mark SET fact_number = 50 WHERE sequence > 1"), &["refers to fact 50"]),
     (
         "a mark has an event's number",
@@ -343,17 +345,6 @@ const TAMPERINGS: &[Tampering] = &[
     ),
     ("a spelling is another", |victim| victim.sql("UPDATE spelling SET text = 'REPO-1' WHERE text = 'Repo-1'"), &["is spelled `Repo-1`"]),
     ("a spelling is gone", |victim| victim.sql("DELETE FROM spelling WHERE text = 'user-2'"), &["is spelled `user-2`"]),
-    (
-        "an event is sealed and in the tail",
-        |victim| {
-            let sealed = victim.number("SELECT watermark FROM ledger");
-            victim.sql(&format!("UPDATE ledger SET watermark = {} ", sealed - 1));
-            victim.sql(&format!(
-                "INSERT INTO block SELECT {sealed}, body FROM block WHERE last_sequence = (SELECT max(last_sequence) FROM block)"
-            ));
-        },
-        &["has a sequence number that something else has", "are the same event: it is counted twice"],
-    ),
 ];
 
 #[test]
@@ -375,4 +366,22 @@ fn every_kind_of_tampering_is_found_and_named() {
             assert!(findings.iter().any(|finding| finding.contains(wanted)), "{what}: no finding says `{wanted}`: {findings:#?}");
         }
     }
+}
+
+/// As if the seal had not moved the watermark: the blocks that it sealed count again.
+#[test]
+fn an_event_that_is_sealed_and_in_the_tail_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = open(folder.path());
+    commit(&process, 0..100);
+    let ledger = Connection::open(folder.path().join("ledger.db")).unwrap();
+    ledger.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM block").unwrap();
+    process.ledger.seal().unwrap();
+    drop(process);
+    ledger.execute_batch("INSERT OR REPLACE INTO block SELECT * FROM kept; UPDATE ledger SET watermark = 0").unwrap();
+    drop(ledger);
+    let findings = verified(folder.path()).findings;
+    let says = |wanted: &str| findings.listed.iter().filter(|finding| finding.what.contains(wanted)).count();
+    assert_eq!(says("are the same event: it is counted twice"), 100, "{findings:#?}");
+    assert_eq!(says("has a sequence number that something else has"), 100, "{findings:#?}");
 }

@@ -1,4 +1,6 @@
-//! Reading whole tables of `ledger.db`, for `verify`. Nothing here is written, and nothing is held that grows with the usage.
+//! Reading whole tables of `ledger.db`, for `verify`.
+//!
+//! Nothing here is written, and nothing is held that grows with the usage.
 
 use super::{LedgerFile, Mark, from_sql};
 use crate::StoreError;
