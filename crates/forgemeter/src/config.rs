@@ -296,6 +296,11 @@ fn plain_text(value: &Spanned<DeValue<'_>>) -> Option<String> {
     }
 }
 
+/// Where the system lets programs put what goes when they end.
+pub(crate) fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,7 +44,7 @@ pub(crate) enum FillError {
     Foreign(PathBuf),
     #[error("`{folder}` holds the demonstration of seed {seed}; leave out --seed, or name an empty folder with --data")]
     OtherSeed { folder: PathBuf, seed: u64 },
-    #[error("the demonstration needs {MONTHS_BEFORE} months of usage before now; set --now to 2000-05-01T00:00:00Z or later")]
+    #[error("the demonstration needs {MONTHS_BEFORE} months of usage before now; set --now to 2000-04-01T00:00:00Z or later")]
     TooEarly,
     #[error("`{0}` is not what the demonstration wrote there; name an empty folder with --data")]
     Marker(PathBuf),
@@ -60,9 +60,9 @@ pub(crate) enum FillError {
     Store(#[from] StoreError),
 }
 
-/// Fills the app's folder with accounts and usage up to its clock's time, unless it is filled already. A folder that was left in the
+/// Fills the app's folder with accounts and usage up to `now`, else its clock's time, unless it is filled already. A folder that was left in the
 /// middle is filled up: what it holds comes again with the same identities.
-pub(crate) fn fill(app: &App, seed: Option<u64>) -> Result<(), FillError> {
+pub(crate) fn fill(app: &App, seed: Option<u64>, now: Option<UtcTime>) -> Result<(), FillError> {
     let folder = app.database.folder();
     let known = read_marker(folder)?;
     if let (Some(marker), Some(seed)) = (&known, seed)
@@ -74,7 +74,7 @@ pub(crate) fn fill(app: &App, seed: Option<u64>) -> Result<(), FillError> {
         Some(marker) if marker.complete => return Ok(()),
         Some(marker) => (marker.seed, UtcTime::parse(&marker.until).map_err(|_| FillError::Marker(folder.join(MARKER)))?),
         None if app.facts.current()?.number.0 > 0 => return Err(FillError::Foreign(folder.to_owned())),
-        None => (seed.unwrap_or(SEED), app.clock.now()),
+        None => (seed.unwrap_or(SEED), now.unwrap_or_else(|| app.clock.now())),
     };
     let first = first_day(until).ok_or(FillError::TooEarly)?;
     let marker = Marker { seed, until: until.to_string(), complete: false };
@@ -136,4 +136,72 @@ fn write_marker(folder: &Path, marker: &Marker) -> Result<(), FillError> {
     let text = serde_json::to_string(marker).expect("a number, a text and a flag are JSON");
     let written = std::fs::write(&temporary, text + "\n").and_then(|()| std::fs::rename(&temporary, &path));
     written.map_err(|source| FillError::Io { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use billing::account::AccountKind;
+    use store::accounts::{AccountEntry, AccountsFile};
+    use store::ledger::LedgerLimits;
+
+    const NOW: &str = "2026-11-03T10:15:00Z";
+
+    fn app(folder: &Path) -> App {
+        let app = App::open(folder, Config::default(), LedgerLimits::default()).unwrap();
+        app.clock.set(UtcTime::parse(NOW).unwrap()).unwrap();
+        app
+    }
+
+    fn marker(seed: u64, complete: bool) -> Marker {
+        Marker { seed, until: NOW.to_owned(), complete }
+    }
+
+    #[test]
+    fn usage_begins_with_the_month_three_months_before() {
+        let first = |time: &str| first_day(UtcTime::parse(time).unwrap()).map(|day| day.to_string());
+        assert_eq!(first(NOW).as_deref(), Some("2026-08-01"));
+        assert_eq!(first("2026-02-28T23:59:59Z").as_deref(), Some("2025-11-01"));
+        assert_eq!(first("2000-03-31T00:00:00Z"), None);
+        assert_eq!(first("2000-04-01T00:00:00Z").as_deref(), Some("2000-01-01"));
+    }
+
+    #[test]
+    fn a_folder_that_somebody_else_uses_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path());
+        let accounts = vec![AccountEntry::new(AccountKind::User, "octocat")];
+        let file = AccountsFile { accounts, ..AccountsFile::default() };
+        store::accounts::apply(&app.facts, &file, app.clock.now()).unwrap();
+        assert!(matches!(fill(&app, None, None), Err(FillError::Foreign(_))));
+        assert!(!folder.path().join(MARKER).exists());
+    }
+
+    #[test]
+    fn a_filled_folder_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path());
+        write_marker(folder.path(), &marker(3, true)).unwrap();
+        assert!(matches!(fill(&app, Some(4), None), Err(FillError::OtherSeed { seed: 3, .. })));
+        fill(&app, None, None).unwrap();
+        assert_eq!(app.facts.current().unwrap().number.0, 0);
+        std::fs::write(folder.path().join(MARKER), "{").unwrap();
+        assert!(matches!(fill(&app, None, None), Err(FillError::Marker(_))));
+    }
+
+    #[test]
+    fn usage_that_was_committed_before_comes_again_as_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path());
+        let until = UtcTime::parse(NOW).unwrap();
+        store::accounts::apply(&app.facts, &world::accounts(first_day(until).unwrap()), until).unwrap();
+        let commit_from = |days| {
+            commit_usage(&app, 1, until.day().minus_days(days), until).unwrap();
+            app.ledger.snapshot().unwrap().sequence()
+        };
+        let (one_day, two_days) = (commit_from(0), commit_from(1));
+        assert!(two_days.number > one_day.number + 1_000);
+        assert_eq!(commit_from(1), two_days);
+    }
 }

@@ -39,11 +39,6 @@ impl Dice {
         middle * spread / 2_500
     }
 
-    /// One of a list, each equally likely.
-    pub(super) fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.place_below(list.len())]
-    }
-
     /// One of a list, the first twice as likely as the second, three times as likely as the third, and so on (Zipf).
     pub(super) fn early_of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         let weight = |place: usize| 1_000_000 / (as_u64(place) + 1);
@@ -69,10 +64,6 @@ impl Dice {
             left -= weight;
         }
         &list[0].1
-    }
-
-    fn place_below(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(as_u64(length))).expect("it is below a length")
     }
 }
 
@@ -107,7 +98,7 @@ mod tests {
             let chosen = *dice.early_of(&list);
             early[list.iter().position(|item| *item == chosen).unwrap()] += 1;
             weighted[*dice.weighted(&[(9, 0_usize), (1, 1)])] += 1;
-            assert!((5..=7).contains(&dice.between(5, 7)) && list.contains(dice.of(&list)));
+            assert!((5..=7).contains(&dice.between(5, 7)));
         }
         assert!(early[0] > 3_000 && early[1] > 1_300 && early[2] > 800, "{early:?}");
         assert!(weighted[0] > 5_200 && weighted[1] > 450, "{weighted:?}");

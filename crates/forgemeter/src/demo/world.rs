@@ -289,3 +289,14 @@ fn seats(first: Day) -> Vec<SeatEntry> {
 fn logins(list: &[&str]) -> Vec<String> {
     list.iter().map(|login| (*login).to_owned()).collect()
 }
+
+/// The organizations' logins, the one with the most usage first.
+pub(crate) fn organizations() -> impl Iterator<Item = &'static str> {
+    ORGANIZATIONS.iter().map(|organization| organization.login)
+}
+
+/// All users' logins, the one with usage of their own first.
+pub(crate) fn users() -> impl Iterator<Item = &'static str> {
+    let others = PEOPLE.into_iter().filter(|login| *login != USER);
+    [USER].into_iter().chain(others).chain([USAGE_WRITER])
+}
