@@ -14,6 +14,9 @@ use serde_json::Value;
 /// What errors name as documentation when they do not belong to one operation.
 pub(crate) const REST_DOCUMENTATION: &str = "https://docs.github.com/rest";
 
+/// When to come back to a server that has no room: queues are short here.
+const RETRY_AFTER_SECONDS: &str = "1";
+
 /// What a handler answers instead of its result.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
@@ -92,6 +95,9 @@ impl ApiError {
         *response.body_mut() = Body::from(text);
         response.headers_mut().remove(header::CONTENT_LENGTH);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        if unavailable {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
     }
 }
 
@@ -175,6 +181,17 @@ mod tests {
             assert_eq!(body(&error, page), text);
         }
         assert_eq!(body(&ApiError::not_found(), None), r#"{"message":"Not Found","status":"404"}"#);
+    }
+
+    #[test]
+    fn who_finds_no_room_is_told_when_to_come_back() {
+        let retry_after = |status| {
+            let mut response = Response::new(Body::empty());
+            ApiError::new(status, "").respond(None, &RequestId::next(&Extensions::new(), 0), &mut response);
+            response.headers().get(header::RETRY_AFTER).cloned()
+        };
+        assert_eq!(retry_after(StatusCode::SERVICE_UNAVAILABLE), Some(HeaderValue::from_static(RETRY_AFTER_SECONDS)));
+        assert_eq!(retry_after(StatusCode::INSUFFICIENT_STORAGE), None);
     }
 
     #[test]

@@ -8,12 +8,13 @@ mod body;
 
 use super::auth::Caller;
 use super::error::ApiError;
+use super::{blocking, json};
 use crate::app::App;
 use crate::sources::cloud_events::{self, BodyError, Entry, Form};
 use answer::{Answer, Listed, Sent, UnratedAnswer};
 use axum::extract::{Extension, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use billing::{AccountId, AccountKind, UsageEvent};
 use body::Share;
 pub(crate) use body::{BODIES_BYTES_MAX, BodyBudget};
@@ -47,9 +48,9 @@ pub(crate) async fn send(
         drop(bytes);
         commit(&app, entries, share, answer)
     };
-    let sent = tokio::task::spawn_blocking(hand_over).await.map_err(ApiError::internal)??;
+    let sent = blocking(hand_over).await?;
     let committed = committed.await.map_err(|_| ApiError::internal("the ledger stopped before it answered"))??;
-    Ok(json(&Answer::new(&sent, &committed, listed)))
+    json(StatusCode::OK, &Answer::new(&sent, &committed, listed))
 }
 
 fn form(headers: &HeaderMap) -> Form {
@@ -122,9 +123,9 @@ pub(crate) async fn unrated(
         let snapshot = app.ledger.snapshot()?;
         let owners: Vec<AccountId> = visible_owners(&app, &caller);
         let usage = snapshot.unrated(&owners, limit)?;
-        Ok(json(&UnratedAnswer::new(&usage, snapshot.facts(), snapshot.sequence().epoch)))
+        json(StatusCode::OK, &UnratedAnswer::new(&usage, snapshot.facts(), snapshot.sequence().epoch))
     };
-    tokio::task::spawn_blocking(read).await.map_err(ApiError::internal)?
+    blocking(read).await
 }
 
 /// The organizations and users whose billing the caller may see, or whose usage the caller may send.
@@ -137,11 +138,4 @@ fn visible_owners(app: &App, caller: &Caller) -> Vec<AccountId> {
 fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
     let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-fn json(body: &impl serde::Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], bytes).into_response(),
-        Err(error) => ApiError::internal(error).into_response(),
-    }
 }
