@@ -36,6 +36,9 @@ fn snapshot(data: &Path, at: Option<Sequence>) -> Result<Snapshot, Failure> {
     if !data.join("facts.db").is_file() {
         return Err(Failure::Usage(format!("`{}` is no data folder", data.display())));
     }
+    if !data.join("ledger.db").is_file() {
+        return Err(Failure::Failed(format!("`{}` has no usage yet: no server ever ran on it", data.display())));
+    }
     let facts = Arc::new(FactsDatabase::open(Arc::new(Database::open(data)?))?);
     let ledger = Ledger::open_to_read(data, facts)?;
     Ok(match at {
