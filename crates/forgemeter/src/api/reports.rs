@@ -6,14 +6,14 @@ use super::auth::Caller;
 use super::downloads::{self, API_LINK_SECONDS, Linker};
 use super::error::ApiError;
 use super::wire::reports::{self as wire, CreateUsageReportExport, UsageReportExport, UsageReportExports};
+use super::{blocking, json};
 use crate::app::App;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
 use billing::report::ReportDays;
 use billing::{AccountId, Day, Facts};
-use serde::Serialize;
 use std::sync::Arc;
 use store::exports::{Created, Export, ExportStatus};
 use uuid::Uuid;
@@ -30,11 +30,11 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let enterprise = caller.enterprise(&app, &enterprise)?;
     let base = downloads::base_url(&app.config, &uri, &headers)?;
-    off_the_runtime(move || {
+    blocking(move || {
         let linker = Linker::new(&app, base, API_LINK_SECONDS)?;
         let exports = app.exports.list(enterprise)?;
         let shown = exports.iter().map(|export| shown(export, &caller.facts, &linker)).collect();
-        Ok(json(StatusCode::OK, &UsageReportExports { usage_report_exports: shown }))
+        json(StatusCode::OK, &UsageReportExports { usage_report_exports: shown })
     })
     .await
 }
@@ -50,7 +50,7 @@ pub(crate) async fn create(
     let enterprise = caller.enterprise(&app, &enterprise)?;
     let wanted = wire::read(&body)?;
     let base = downloads::base_url(&app.config, &uri, &headers)?;
-    off_the_runtime(move || {
+    blocking(move || {
         let days = days(&wanted, app.clock.now().day())?;
         let export = new_export(&app, &caller, enterprise, &wanted, days, base)?;
         if app.exports.create(&export)? == Created::QueueFull {
@@ -61,7 +61,7 @@ pub(crate) async fn create(
         }
         app.nudge.nudge();
         let linker = Linker::new(&app, export.base_url.clone(), API_LINK_SECONDS)?;
-        Ok(json(StatusCode::ACCEPTED, &shown(&export, &caller.facts, &linker)))
+        json(StatusCode::ACCEPTED, &shown(&export, &caller.facts, &linker))
     })
     .await
 }
@@ -77,10 +77,10 @@ pub(crate) async fn get(
     let base = downloads::base_url(&app.config, &uri, &headers)?;
     // A UUID counts in either case; what is none names no export.
     let id = Uuid::try_parse(&id).map_err(|_| ApiError::not_found())?.hyphenated().to_string();
-    off_the_runtime(move || {
+    blocking(move || {
         let export = app.exports.get(enterprise, &id)?.ok_or_else(ApiError::not_found)?;
         let linker = Linker::new(&app, base, API_LINK_SECONDS)?;
-        Ok(json(StatusCode::OK, &shown(&export, &caller.facts, &linker)))
+        json(StatusCode::OK, &shown(&export, &caller.facts, &linker))
     })
     .await
 }
@@ -149,16 +149,6 @@ fn shown(export: &Export, facts: &Facts, linker: &Linker) -> UsageReportExport {
         created_at: export.created_at.to_seconds_text(),
         actor: facts.accounts.get(export.actor).map(|account| account.login().to_owned()),
     }
-}
-
-fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let text = serde_json::to_vec(body).expect("these structs hold only texts and lists");
-    (status, [(header::CONTENT_TYPE, "application/json; charset=utf-8")], text).into_response()
-}
-
-/// Runs what waits for the disk on a thread that may wait.
-async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> Result<T, ApiError> + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
 }
 
 #[cfg(test)]

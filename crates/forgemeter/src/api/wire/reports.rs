@@ -42,12 +42,11 @@ pub(crate) struct CreateUsageReportExport {
 
 /// Reads the body of a creation. No body counts as an empty object; unknown keys are ignored.
 pub(crate) fn read(body: &[u8]) -> Result<CreateUsageReportExport, ApiError> {
-    let bad_request = |text: &str| ApiError::new(StatusCode::BAD_REQUEST, text);
     let value: Value = match body {
         [] => Value::Object(Map::new()),
-        _ => serde_json::from_slice(body).map_err(|_| bad_request("Problems parsing JSON"))?,
+        _ => serde_json::from_slice(body).map_err(|_| ApiError::problems_parsing_json())?,
     };
-    let Value::Object(fields) = value else { return Err(bad_request("Body should be a JSON object")) };
+    let Value::Object(fields) = value else { return Err(ApiError::new(StatusCode::BAD_REQUEST, "Body should be a JSON object")) };
     let mut lines = Vec::new();
     lines.extend(missing(&fields));
     let report_type = report_type(&fields, &mut lines);

@@ -1,0 +1,446 @@
+//! Report exports as a client meets them: the whole program, over HTTP and on the command line.
+//!
+//! What the rows of each type are is shown by tables in `billing`; here it is that they arrive: created, polled, downloaded, repeated,
+//! mailed, and the same after a kill.
+
+#![allow(clippy::unwrap_used, clippy::tests_outside_test_module, reason = "a test may stop at the first surprise")]
+
+use sha2::{Digest, Sha256};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const ACCOUNTS: &str = r#"
+[[user]]
+login = "mona"
+email = "mona@example.test"
+
+[[user]]
+login = "hubot"
+
+[[enterprise]]
+slug = "acme-corp"
+name = "Acme"
+plan = "team"
+owners = ["mona"]
+
+[[enterprise]]
+slug = "globex"
+plan = "team"
+owners = ["mona"]
+
+[[organization]]
+login = "acme"
+enterprise = "acme-corp"
+members = ["hubot"]
+
+[[copilot_seat]]
+user = "mona"
+organization = "acme"
+plan = "copilot_business"
+since = 2026-01-01T00:00:00Z
+"#;
+
+const REPORTS: &str = "/enterprises/acme-corp/settings/billing/reports";
+const NOW: &str = "2026-11-20T10:00:00Z";
+
+fn forgemeter(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_forgemeter")).args(arguments).arg("--data").arg(folder).output().unwrap()
+}
+
+fn text(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A folder with accounts, and tokens of the enterprise's owner and of a member.
+struct Folder {
+    path: tempfile::TempDir,
+    owner: String,
+    member: String,
+}
+
+impl Folder {
+    fn new() -> Folder {
+        let path = tempfile::tempdir().unwrap();
+        let accounts = path.path().join("acme.toml");
+        std::fs::write(&accounts, ACCOUNTS).unwrap();
+        text(forgemeter(&["apply", accounts.to_str().unwrap(), "--now", NOW], path.path()));
+        let token = |login: &str| {
+            let scopes = "admin:org,manage_billing:enterprise,usage:write";
+            text(forgemeter(&["token", "create", "--login", login, "--scopes", scopes], path.path())).trim().to_owned()
+        };
+        let (owner, member) = (token("mona"), token("hubot"));
+        Folder { path, owner, member }
+    }
+
+    fn serve(&self, settings: &[(&str, &str)]) -> Server {
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_forgemeter"));
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--now", NOW, "--data"]).arg(self.path.path()).envs(settings.iter().copied());
+        let mut process = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("the server did not start: {line:?}")).to_owned();
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
+        Server { process, url, token: self.owner.clone(), agent: config.into() }
+    }
+
+    fn report(&self, arguments: &[&str]) -> Output {
+        forgemeter(&[&["report", "--enterprise", "acme-corp", "--start", "2026-11-01"], arguments].concat(), self.path.path())
+    }
+}
+
+struct Server {
+    process: Child,
+    url: String,
+    token: String,
+    agent: ureq::Agent,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Server {
+    fn get(&self, path: &str) -> (u16, String) {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("authorization", format!("Bearer {}", self.token));
+        let mut answer = request.call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    }
+
+    fn json(&self, path: &str) -> serde_json::Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    fn post(&self, path: &str, body: &str) -> (u16, String) {
+        let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", format!("Bearer {}", self.token));
+        let mut answer = request.send(body).unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    }
+
+    fn use_minutes(&self, numbers: std::ops::Range<u64>) {
+        let events: Vec<String> = numbers
+            .map(|number| {
+                format!(
+                    r#"{{"specversion":"1.0","type":"usage.recorded","source":"/r","id":"e{number}","time":"2026-11-{:02}T10:15:00Z","subject":"acme/r{}","data":{{"sku":"actions_linux","quantity":{},"username":"u{}"}}}}"#,
+                    1 + number % 19,
+                    number % 501,
+                    1 + number % 9,
+                    number % 307,
+                )
+            })
+            .collect();
+        for batch in events.chunks(10_000) {
+            let (status, body) = self.post("/v1/usage", &(batch.join("\n") + "\n"));
+            assert!(status == 200 && body.contains(&format!("\"accepted\":{}", batch.len())), "{status} {body}");
+        }
+    }
+
+    /// Creates an export and returns its id.
+    fn create(&self, body: &str) -> String {
+        let (status, answer) = self.post(REPORTS, body);
+        assert_eq!(status, 202, "{answer}");
+        let export: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        export["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks until an export has ended well, and returns its links.
+    fn completed(&self, id: &str) -> Vec<String> {
+        for _ in 0..PATIENCE.as_millis() / 10 {
+            let export = self.json(&format!("{REPORTS}/{id}"));
+            match export["status"].as_str().unwrap() {
+                "completed" => {
+                    return export["download_urls"].as_array().unwrap().iter().map(|url| url.as_str().unwrap().to_owned()).collect();
+                }
+                "processing" => wait(Duration::from_millis(10)),
+                other => panic!("export {id} is {other}"),
+            }
+        }
+        panic!("export {id} was never completed");
+    }
+
+    fn download(&self, link: &str) -> String {
+        let mut answer = self.agent.get(link).call().unwrap();
+        assert_eq!(answer.status(), 200, "{link}");
+        answer.body_mut().with_config().limit(1 << 30).read_to_string().unwrap()
+    }
+
+    fn downloads(&self, id: &str) -> Vec<String> {
+        self.completed(id).iter().map(|link| self.download(link)).collect()
+    }
+}
+
+/// Waits without a sleep: nobody ever sends.
+fn wait(duration: Duration) {
+    let (_sender, receiver) = mpsc::channel::<()>();
+    assert_eq!(receiver.recv_timeout(duration), Err(mpsc::RecvTimeoutError::Timeout));
+}
+
+fn november(report_type: &str) -> String {
+    format!(r#"{{"report_type":"{report_type}","start_date":"2026-11-01"}}"#)
+}
+
+/// Several parts as one text under the first header.
+fn joined(parts: &[String]) -> String {
+    let (header, _) = parts[0].split_once('\n').unwrap();
+    let bodies = parts.iter().map(|part| part.strip_prefix(header).unwrap().strip_prefix('\n').unwrap());
+    format!("{header}\n{}", bodies.collect::<String>())
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn an_export_is_created_polled_and_downloaded() {
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    let event = |sku: &str, id: &str, rest: &str| {
+        format!(
+            r#"{{"specversion":"1.0","type":"usage.recorded","source":"/r","id":"{id}","time":"2026-11-03T10:15:00Z","subject":"acme/web","data":{{"sku":"{sku}","username":"mona",{rest}}}}}"#
+        )
+    };
+    let events = [
+        event("actions_linux", "1", r#""quantity":12,"workflow_path":".github/workflows/ci.yml""#),
+        event("copilot_premium_request", "2", r#""quantity":"1.5","model":"Claude Sonnet 4.5""#),
+        event(
+            "copilot_ai_credit",
+            "3",
+            r#""quantity":"19.678995","model":"Auto: Claude Haiku 4.5","input_tokens":1000,"output_tokens":50"#,
+        ),
+    ];
+    let (status, body) = server.post("/v1/usage", &(events.join("\n") + "\n"));
+    assert!(status == 200 && body.contains("\"accepted\":3"), "{body}");
+    let minutes = "2026-11-03,actions,actions_linux,12,minutes,0.006,0.072,0.072,0,";
+    let premium = "copilot,copilot_premium_request,Claude Sonnet 4.5,1.5,requests,0.04,0.06,0.06,0,";
+    let credits = "copilot,copilot_ai_credit,Auto: Claude Haiku 4.5,19.678995,ai-credits,0.01,0.19678995,0.19678995,0,";
+    let detailed_copilot = "2026-11-03,copilot,copilot_ai_credit,19.678995,ai-credits,0.01,0.19678995,0.19678995,0,mona,acme,web,,\n\
+                            2026-11-03,copilot,copilot_premium_request,1.5,requests,0.04,0.06,0.06,0,mona,acme,web,,\n";
+    let summarized_copilot = detailed_copilot.replace("mona,acme,web,,", "acme,web,");
+    let table = [
+        ("detailed", "usageReport_1_", format!("{minutes}mona,acme,web,.github/workflows/ci.yml,\n{detailed_copilot}")),
+        ("summarized", "usageReport_1_", format!("{minutes}acme,web,\n{summarized_copilot}")),
+        ("premium_request", "premiumRequestUsageReport_1_", format!("2026-11-03,mona,{premium}False,300,acme,\n")),
+        ("ai_credit", "aiUsageReport_1_", format!("2026-11-03,mona,{credits}1900,acme,web,,0,0,1000,50,0,0\n")),
+    ];
+    for (report_type, name, rows) in table {
+        let id = server.create(&november(report_type));
+        let links = server.completed(&id);
+        assert!(links.len() == 1 && links[0].starts_with(&format!("{}/downloads/{id}/1/{name}", server.url)), "{links:?}");
+        let csv = server.download(&links[0]);
+        let (_, body) = csv.split_once('\n').unwrap();
+        assert_eq!(body.replace('"', ""), rows, "{report_type}");
+        assert!(
+            csv.lines().all(|line| line.split(',').all(|field| field.starts_with('"') && field.ends_with('"'))),
+            "every field is quoted"
+        );
+    }
+}
+
+#[test]
+fn the_answers_have_githubs_keys_in_githubs_order() {
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    let (status, created) = server.post(REPORTS, r#"{"report_type":"detailed","start_date":"2026-11-01","end_date":"2027-01-01"}"#);
+    let id = serde_json::from_str::<serde_json::Value>(&created).unwrap()["id"].as_str().unwrap().to_owned();
+    let shown = |status: &str| {
+        format!(
+            r#"{{"id":"{id}","report_type":"detailed","start_date":"2026-11-01","end_date":"2026-11-20","status":"{status}","created_at":"2026-11-20T10:00:0"#
+        )
+    };
+    assert_eq!(status, 202);
+    assert!(created.starts_with(&shown("processing")) && created.ends_with(r#"Z","actor":"mona"}"#), "a future end is today: {created}");
+    let links = server.completed(&id);
+    let (_, got) = server.get(&format!("/api/v3{REPORTS}/{}", id.to_uppercase()));
+    let order: Vec<usize> =
+        ["\"id\"", "\"report_type\"", "\"start_date\"", "\"end_date\"", "\"status\"", "\"download_urls\"", "\"created_at\"", "\"actor\""]
+            .iter()
+            .map(|key| got.find(key).unwrap_or_else(|| panic!("{key} in {got}")))
+            .collect();
+    assert!(order.is_sorted() && links.len() == 1, "{got}");
+    let second = server.create(&november("summarized"));
+    let (status, list) = server.get(&format!("{REPORTS}?per_page=100"));
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let ids: Vec<&str> = list["usage_report_exports"].as_array().unwrap().iter().map(|export| export["id"].as_str().unwrap()).collect();
+    assert_eq!((status, ids), (200, vec![second.as_str(), id.as_str()]), "the newest first");
+}
+
+#[test]
+fn what_is_not_there_or_not_allowed_is_refused() {
+    let folder = Folder::new();
+    let mut server = folder.serve(&[]);
+    let id = server.create(&november("detailed"));
+    for path in [
+        format!("{REPORTS}/not-a-uuid"),
+        format!("{REPORTS}/a1b2c3d4-e5f6-7890-abcd-ef1234567890"),
+        format!("/enterprises/globex/settings/billing/reports/{id}"),
+        "/enterprises/nobody/settings/billing/reports".to_owned(),
+        format!("{REPORTS}/"),
+    ] {
+        assert_eq!(server.get(&path).0, 404, "{path}");
+    }
+    for (body, message) in [
+        ("{", "Problems parsing JSON"),
+        ("[]", "Body should be a JSON object"),
+        ("", r#"Invalid request.\n\n\"report_type\", \"start_date\" weren't supplied."#),
+        (r#"{"report_type":"weekly","start_date":"2026-11-01"}"#, "weekly is not a member of"),
+        (r#"{"report_type":"detailed","start_date":"2026-11-21"}"#, "lies in the future"),
+        (r#"{"report_type":"detailed","start_date":"2026-10-01"}"#, "at most 31 days, 51 were asked for"),
+    ] {
+        let (status, answer) = server.post(REPORTS, body);
+        assert!(status == 400 && answer.contains(message) && answer.contains(r#""status":"400""#), "{body}: {status} {answer}");
+    }
+    // Rights come before the body.
+    server.token.clone_from(&folder.member);
+    assert_eq!(server.post(REPORTS, "{").0, 403, "a member without the role");
+    assert_eq!(server.get(&format!("{REPORTS}/{id}")).0, 403);
+    server.token = "fmt_unknown".to_owned();
+    assert_eq!(server.post(REPORTS, "{").0, 401);
+}
+
+#[test]
+fn a_link_needs_no_token_refuses_one_and_answers_head_and_ranges_through_the_whole_server() {
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    server.use_minutes(0..100);
+    let id = server.create(&november("detailed"));
+    let (link, whole) = (&server.completed(&id)[0], &server.downloads(&id)[0]);
+    let head = server.agent.head(link).call().unwrap();
+    assert_eq!((head.status().as_u16(), head.headers()["content-length"].to_str().unwrap()), (200, whole.len().to_string().as_str()));
+    for (name, value) in [("content-type", "text/csv; charset=utf-8"), ("cache-control", "no-store"), ("referrer-policy", "no-referrer")] {
+        assert_eq!(head.headers()[name], value, "{name}");
+    }
+    let mut range = server.agent.get(link).header("range", "bytes=100-199").call().unwrap();
+    assert_eq!((range.status().as_u16(), range.body_mut().read_to_string().unwrap().as_str()), (206, &whole[100..200]));
+    let with_token = server.agent.get(link).header("authorization", format!("Bearer {}", server.token)).call().unwrap();
+    assert_eq!(with_token.status().as_u16(), 400);
+    let mut forged = server.agent.get(link.replace("signature=", "signature=0")).call().unwrap();
+    assert_eq!(forged.status().as_u16(), 403);
+    assert!(forged.body_mut().read_to_string().unwrap().contains(r#""status":"403""#));
+}
+
+#[test]
+fn the_command_line_makes_the_bytes_of_the_export_from_folder_and_server() {
+    let folder = Folder::new();
+    let server = folder.serve(&[("FORGEMETER_REPORTS_ROWS_PER_PART", "300")]);
+    server.use_minutes(0..1000);
+    let id = server.create(&november("detailed"));
+    let parts = server.downloads(&id);
+    assert_eq!(parts.len(), 4, "1,000 rows in parts of 300");
+    // The sequence is where the folder stands now; a report from there equals the export, and goes on to do so later.
+    let out = tempfile::tempdir().unwrap();
+    let written = text(folder.report(&["--json", "--output", out.path().join("now.csv").to_str().unwrap()]));
+    let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+    let sequence = written["sequence"].as_str().unwrap();
+    assert_eq!((written["rows"].as_u64(), written["files"][0]["sha256"].as_str()), (Some(1000), Some(sha256(&joined(&parts)).as_str())));
+    server.use_minutes(1000..1500);
+    assert_ne!(text(folder.report(&[])), joined(&parts), "late usage shows without --at");
+    assert_eq!(text(folder.report(&["--at", sequence])), joined(&parts));
+    let folder_of_parts = out.path().join("parts");
+    text(folder.report(&["--at", sequence, "--rows-per-part", "300", "--parts", folder_of_parts.to_str().unwrap()]));
+    let mut files: Vec<_> = std::fs::read_dir(&folder_of_parts).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let texts: Vec<String> = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(texts, parts);
+    // The same command asks a server.
+    let remote = |arguments: &[&str]| {
+        let common = ["report", "--url", &server.url, "--token", &server.token, "--enterprise", "acme-corp", "--start", "2026-11-01"];
+        Command::new(env!("CARGO_BIN_EXE_forgemeter")).args(common).args(arguments).output().unwrap()
+    };
+    assert_eq!(text(remote(&[])), text(folder.report(&[])));
+    let refused = remote(&["--end", "2026-12-31", "--start", "2026-12-01"]);
+    assert_eq!(refused.status.code(), Some(2), "an option that is given twice");
+    let unauthorized = Command::new(env!("CARGO_BIN_EXE_forgemeter"))
+        .args(["report", "--url", &server.url, "--token", "fmt_x", "--enterprise", "acme-corp", "--start", "2026-11-01"])
+        .output()
+        .unwrap();
+    assert_eq!(unauthorized.status.code(), Some(4));
+    assert_eq!(folder.report(&["--at", "9-99999"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_kill_in_the_middle_of_an_export_leads_to_the_same_file() {
+    let folder = Folder::new();
+    let settings = [("FORGEMETER_REPORTS_ROWS_PER_PART", "2000")];
+    let server = folder.serve(&settings);
+    server.use_minutes(0..12_000);
+    let undisturbed = server.create(&november("detailed"));
+    let expected: Vec<String> = server.downloads(&undisturbed).iter().map(|part| sha256(part)).collect();
+    assert!(expected.len() > 3);
+    let mut ids = Vec::new();
+    let mut server = server;
+    for round in 0..10 {
+        ids.push(server.create(&november("detailed")));
+        wait(Duration::from_millis(round * 20));
+        drop(server);
+        server = folder.serve(&settings);
+    }
+    for id in ids {
+        let parts: Vec<String> = server.downloads(&id).iter().map(|part| sha256(part)).collect();
+        assert_eq!(parts, expected, "{id}");
+    }
+    let unfinished = walk(&folder.path.path().join("exports"));
+    assert!(unfinished.iter().all(|name| name.ends_with(".csv")), "{unfinished:?}");
+}
+
+fn walk(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path.display().to_string()] }).collect()
+}
+
+#[test]
+fn the_mail_that_was_asked_for_arrives_with_a_link_that_works() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let folder = Folder::new();
+    let mail = [
+        ("FORGEMETER_MAIL_HOST", "127.0.0.1"),
+        ("FORGEMETER_MAIL_PORT", port.as_str()),
+        ("FORGEMETER_MAIL_FROM", "billing@example.test"),
+        ("FORGEMETER_MAIL_TLS", "none"),
+    ];
+    let server = folder.serve(&mail);
+    let id = server.create(r#"{"report_type":"detailed","start_date":"2026-11-01","send_email":true}"#);
+    let mail = receive_mail(&listener);
+    assert!(mail.contains("RCPT TO:<mona@example.test>") && mail.contains(&format!("Message-ID: <{id}@example.test>")), "{mail}");
+    let link = mail.lines().find(|line| line.starts_with(&format!("{}/downloads/{id}/1/", server.url))).unwrap_or_else(|| panic!("{mail}"));
+    assert_eq!(server.download(link), server.downloads(&id)[0]);
+}
+
+/// Speaks SMTP with one client and returns what it was sent.
+fn receive_mail(listener: &TcpListener) -> String {
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut out = stream.try_clone().unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    let mut say = |text: &str| out.write_all(format!("{text}\r\n").as_bytes()).unwrap();
+    let mut mail = String::new();
+    say("220 mail.example.test ESMTP");
+    while let Some(line) = lines.next() {
+        mail.push_str(&format!("{line}\n"));
+        match line.split([' ', ':']).next().unwrap() {
+            "DATA" => {
+                say("354 go on");
+                lines.by_ref().take_while(|line| line != ".").for_each(|line| mail.push_str(&format!("{line}\n")));
+                say("250 queued");
+            }
+            "QUIT" => {
+                say("221 bye");
+                break;
+            }
+            _ => say("250 ok"),
+        }
+    }
+    // Undoes the wrapping of long lines.
+    mail.replace("=\n", "").replace("=3D", "=")
+}
