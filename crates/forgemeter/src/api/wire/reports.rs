@@ -44,7 +44,7 @@ pub(crate) struct CreateUsageReportExport {
 pub(crate) fn read(body: &[u8]) -> Result<CreateUsageReportExport, ApiError> {
     let value: Value = match body {
         [] => Value::Object(Map::new()),
-        _ => serde_json::from_slice(body).map_err(|_| ApiError::problems_parsing_json())?,
+        _ => serde_json::from_slice(body).map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "Problems parsing JSON"))?,
     };
     let Value::Object(fields) = value else { return Err(ApiError::new(StatusCode::BAD_REQUEST, "Body should be a JSON object")) };
     let mut lines = Vec::new();
