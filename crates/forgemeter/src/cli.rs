@@ -9,6 +9,7 @@ pub(crate) mod ingest;
 pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod token;
+pub(crate) mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Verb {
     Ingest(ingest::Arguments),
     /// Make a usage report from a data folder, or let a server make it
     Report(report::Arguments),
+    /// Check a data folder: make every derived number again from the events and compare
+    Verify(verify::Arguments),
 }
 
 /// Why a verb ended early: what to tell the user, and the exit code.
@@ -52,6 +55,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Token(arguments) => token::run(arguments),
         Verb::Ingest(arguments) => ingest::run(arguments),
         Verb::Report(arguments) => report::run(arguments),
+        Verb::Verify(arguments) => verify::run(arguments),
     };
     let (text, code) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,

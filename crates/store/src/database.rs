@@ -58,6 +58,18 @@ impl Database {
         read(&lock(&self.reader))
     }
 
+    /// What SQLite itself finds wrong with the file; nothing when all is well.
+    ///
+    /// # Errors
+    /// When it cannot be read at all.
+    pub fn complaints(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut select = connection.prepare("PRAGMA integrity_check(100)")?;
+            let told = select.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+            Ok(told.into_iter().filter(|line| line != "ok").collect())
+        })
+    }
+
     /// Writes in one transaction: all of it is durable when this returns, or none of it happened.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! either nothing, an export that still has its job, or a finished export. Start at [`Exports::create`] and [`Exports::complete`].
 
 mod rows;
+mod verify;
 
 use crate::database::Database;
 use crate::jobs::{self, Job, JobKind};
@@ -68,6 +69,9 @@ pub const EXPORTS_WAITING_MAX: i64 = 1000;
 /// The most exports that one list shows. GitHub's list has no pages.
 pub const EXPORTS_LISTED_MAX: usize = 1000;
 
+/// More exports than one folder can hold: they expire.
+const EXPORTS_MAX: usize = 10_000_000;
+
 /// How long a finished or failed export is kept, in seconds: 31 days, as GitHub keeps them.
 pub const EXPORT_KEPT_SECONDS: i64 = 31 * 86_400;
 
@@ -128,6 +132,14 @@ impl Exports {
     /// When they cannot be read.
     pub fn list(&self, enterprise: AccountId) -> Result<Vec<Export>, StoreError> {
         self.database.read(|connection| rows::select(connection, "enterprise = ?1", &[&enterprise.0], EXPORTS_LISTED_MAX))
+    }
+
+    /// Every export, of whatever enterprise.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn all(&self) -> Result<Vec<Export>, StoreError> {
+        self.database.read(|connection| rows::select(connection, "true", &[], EXPORTS_MAX))
     }
 
     /// Marks an export as completed, removes its job and queues the mail that was asked for. `false` when the claim was lost; then

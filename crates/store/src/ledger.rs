@@ -21,6 +21,7 @@ mod segment;
 mod snapshot;
 mod spellings;
 mod totals;
+mod verify;
 
 use crate::{Clock, FactsDatabase, StoreError};
 use billing::UsageEvent;
@@ -33,6 +34,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+pub use verify::{FINDINGS_MAX, Finding, Findings, Verification, verify};
 
 /// A place in the ledger: everything up to it is counted, with the facts and the time that hold there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

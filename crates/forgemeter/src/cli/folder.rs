@@ -5,7 +5,7 @@
 use super::Failure;
 use crate::instant;
 use billing::UtcTime;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::database::Database;
 use store::{Clock, FactsDatabase, StoreError};
@@ -38,6 +38,10 @@ pub(crate) struct OpenFolder {
 }
 
 impl Folder {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether accounts were ever applied to it or a server ever served it.
     pub(crate) fn exists(&self) -> bool {
         self.path.join("facts.db").exists()

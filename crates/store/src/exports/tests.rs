@@ -188,3 +188,36 @@ fn the_queue_has_a_bound() {
     exports.complete(&job, time("10:00:04"), "forgemeter 0.1.0", &[]).unwrap();
     assert_eq!(exports.create(&export("one more", "10:00:05")).unwrap(), Created::Queued);
 }
+
+#[test]
+fn a_file_that_is_gone_bent_or_of_no_place_in_the_ledger_is_found() {
+    use crate::ledger::{Findings, Verification};
+    let folder = tempfile::tempdir().unwrap();
+    let (exports, jobs) = open(folder.path());
+    let export = Export { sequence: Sequence { epoch: 1, number: 4 }, ..export("a", "10:00:00") };
+    exports.create(&export).unwrap();
+    let job = jobs.claim(JobKind::ExportReport, time("10:00:01")).unwrap().unwrap();
+    let part = ExportPart { file_name: "one.csv".to_owned(), rows: 1, bytes: 8, sha256: sha256_of(b"\"a\"\n\"b\"\n") };
+    exports.complete(&job, time("10:00:02"), "forgemeter 0.1.0", &[part]).unwrap();
+    let verified = |bytes: Option<&[u8]>, marks: Vec<u64>| {
+        let path = folder.path().join("one.csv");
+        match bytes {
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let sequence = Sequence { epoch: 1, number: 9 };
+        let mut ledger = Verification { sequence, events: 0, segments: 0, blocks: 0, marks, findings: Findings::default() };
+        assert_eq!(exports.verify(&exports.all().unwrap(), |_| folder.path().to_owned(), &mut ledger).unwrap(), 1);
+        ledger.findings.listed.into_iter().map(|finding| finding.what).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(verified(Some(b"\"a\"\n\"b\"\n"), vec![1, 4]), "");
+    assert_eq!(verified(Some(b"\"a\"\n\"b\"\n"), vec![1]), "export `a` is of sequence 1-4, which is no mark");
+    assert!(verified(Some(b"\"a\"\n\"c\"\n"), vec![4]).starts_with("its SHA-256 is "));
+    assert_eq!(verified(Some(b"\"a\"\n\"b\""), vec![4]), "it has 7 bytes instead of 8");
+    assert!(verified(None, vec![4]).contains("No such file"));
+}
+
+fn sha256_of(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -48,6 +48,10 @@ impl CheckedFile {
         if length != checksums.length {
             return Err(StoreError::damaged(name, format!("it has {length} bytes instead of {}", checksums.length)));
         }
+        let part_bytes = u64::try_from(PART_BYTES).map_err(|_| StoreError::Overflow)?;
+        if u64::try_from(checksums.parts.len()).map_err(|_| StoreError::Overflow)? != length.div_ceil(part_bytes) {
+            return Err(StoreError::damaged(name, "its checksums are not those of all of its parts"));
+        }
         Ok(CheckedFile { file, name: name.to_owned(), checksums })
     }
 
@@ -57,6 +61,22 @@ impl CheckedFile {
 
     pub(crate) fn length(&self) -> u64 {
         self.checksums.length
+    }
+
+    /// The numbers of all parts that do not match their checksum, counted from 0.
+    pub(crate) fn damaged_parts(&self) -> Result<Vec<usize>, StoreError> {
+        let mut damaged = Vec::new();
+        let mut start = 0;
+        for part in 0..self.checksums.parts.len() {
+            let length = usize::try_from(self.checksums.length.saturating_sub(start)).map_err(|_| StoreError::Overflow)?.min(PART_BYTES);
+            match self.read(start, length) {
+                Ok(_) => {}
+                Err(StoreError::Damaged { .. }) => damaged.push(part),
+                Err(error) => return Err(error),
+            }
+            start = start.saturating_add(u64::try_from(length).map_err(|_| StoreError::Overflow)?);
+        }
+        Ok(damaged)
     }
 
     /// A range of the file, after the parts that it lies in have been checked.

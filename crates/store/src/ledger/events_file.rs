@@ -219,6 +219,10 @@ impl EventsFile {
         Ok(EventsFile { file: Arc::new(CheckedFile::open(folder, name, checksums)?) })
     }
 
+    pub(crate) fn file(&self) -> &CheckedFile {
+        &self.file
+    }
+
     /// Rows `first` to `first + rows`.
     pub(crate) fn rows(&self, first: u64, rows: u64) -> Result<EventRows, StoreError> {
         let name = self.file.name();

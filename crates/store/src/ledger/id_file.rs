@@ -83,6 +83,18 @@ impl IdFile {
         Ok(bytes.as_chunks::<RECORD_BYTES>().0.iter().map(record).collect())
     }
 
+    /// All records in the order of the file, page by page.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Result<SealedId, StoreError>> + '_ {
+        (0..self.pages.len()).flat_map(|page| match self.page(page) {
+            Ok(records) => records.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    pub(crate) fn file(&self) -> &CheckedFile {
+        &self.file
+    }
+
     pub(crate) fn get(&self, identity: Identity) -> Result<Option<SealedId>, StoreError> {
         let prefix = identity.prefix();
         // Identities with one prefix may begin on the page before the first page that begins with it.

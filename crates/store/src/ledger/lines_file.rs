@@ -169,6 +169,10 @@ impl LinesFile {
         Ok(LinesFile { file: Arc::new(file), parts: Arc::new(parts) })
     }
 
+    pub(crate) fn file(&self) -> &CheckedFile {
+        &self.file
+    }
+
     /// The run of a day; empty when the file has none.
     pub(crate) fn run(&self, day: Day) -> impl Iterator<Item = Result<Line, StoreError>> + Send + use<> {
         let first = self.parts.partition_point(|part| part.day < day);

@@ -3,6 +3,8 @@
 //! Written only by the process that holds `ledger.lock`, and there only by the committer's thread. The manifest alone decides which
 //! files of the folder count. A commit is durable when it returns: WAL with `synchronous=FULL`.
 
+mod whole;
+
 use super::checked_file::Checksums;
 use super::codec::Broken;
 use super::identity::IdentityKey;
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+pub(crate) use whole::{Digest, digest};
 
 const VERSION: u32 = 1;
 /// Pages of 16 KiB: a block is a blob of many kilobytes.

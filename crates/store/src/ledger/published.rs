@@ -106,7 +106,7 @@ pub(crate) fn take_lock(folder: &Path) -> Result<File, StoreError> {
 }
 
 /// How often a reader looks at the manifest again because a merge removed a file between the manifest and the file.
-const LOADS_MAX: u32 = 5;
+pub(crate) const LOADS_MAX: u32 = 5;
 
 /// Reads manifest and tail.
 pub(crate) fn load(folder: &Path, file: &LedgerFile, facts_database: Arc<FactsDatabase>) -> Result<(Shared, Loaded), StoreError> {
