@@ -133,6 +133,11 @@ pub(crate) fn router(app: &Arc<App>, stopping: Stopping) -> Router {
         }
         router = router.route(operation.path, route);
     }
+    with_layers(router, app, stopping)
+}
+
+/// What all routes share, from the inside out.
+fn with_layers(router: Router<Arc<App>>, app: &Arc<App>, stopping: Stopping) -> Router {
     router
         .method_not_allowed_fallback(unknown_route)
         .fallback(unknown_route)
@@ -165,7 +170,12 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use axum::http::Request;
+    use axum::routing::get;
     use std::collections::BTreeSet;
+    use store::ledger::LedgerLimits;
+    use tower::ServiceExt as _;
 
     #[test]
     fn each_operation_has_one_row_and_its_account_in_its_path() {
@@ -187,5 +197,26 @@ mod tests {
                 operation.path
             );
         }
+    }
+
+    #[test]
+    fn a_handler_that_panics_fails_its_own_request_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = Arc::new(App::open(folder.path(), Config::default(), LedgerLimits::default()).unwrap());
+        let routes = Router::new().route("/panic", get(async || -> Response { panic!("a secret") })).route("/healthz", get(health::alive));
+        let router = with_layers(routes, &app, Stopping::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ask = |path: &str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = runtime.block_on(router.clone().oneshot(request)).unwrap();
+            let status = answer.status().as_u16();
+            let body = runtime.block_on(axum::body::to_bytes(answer.into_body(), 10_000)).unwrap();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let (status, body) = ask("/panic");
+        assert_eq!(status, 500);
+        assert!(body.starts_with(r#"{"message":"Server Error (request "#) && !body.contains("secret"), "{body}");
+        assert_eq!(ask("/healthz"), (200, r#"{"status":"ok"}"#.to_owned()));
+        app.ledger.close().unwrap();
     }
 }

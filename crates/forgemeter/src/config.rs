@@ -234,7 +234,7 @@ impl Written {
 }
 
 fn public_url(text: &str) -> Option<String> {
-    let url: axum::http::Uri = text.parse().map_or(None, Some)?;
+    let Ok(url) = text.parse::<axum::http::Uri>() else { return None };
     let known = url.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
     (known && url.authority().is_some() && url.query().is_none()).then(|| text.trim_end_matches('/').to_owned())
 }

@@ -124,6 +124,18 @@ const EVERY_CELL: &str = "
     usage     usage=write      | 404       | 404       | ok        | ok
 ";
 
+#[test]
+fn whoever_may_look_at_some_account_may_ask_what_is_unrated() {
+    for kind in [OperationKind::Organization, OperationKind::User, OperationKind::EnterpriseRead, OperationKind::Usage] {
+        assert!(kind.scopes().iter().all(|scope| OperationKind::Unrated.is_covered_by(&scopes(scope))), "{kind:?}");
+        assert!(
+            kind.permissions().iter().all(|(name, access)| OperationKind::Unrated.is_covered_by(&permission(name, *access))),
+            "{kind:?}"
+        );
+    }
+    assert!(!OperationKind::Unrated.is_covered_by(&scopes("gist,read:org")));
+}
+
 /// Enterprise 1 with organization 2; organization 3 alone; users 10 (enterprise owner), 11 (enterprise billing manager), 12 (owner of 2),
 /// 13 (billing manager of 2), 14 (member of 2), 15 (owner of 3).
 fn facts() -> Facts {
