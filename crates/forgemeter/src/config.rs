@@ -345,9 +345,12 @@ mod tests {
         assert_eq!((mail.port, mail.tls, mail.username), (465, MailTls::Tls, None));
     }
 
+    /// Flags, the file, what is told.
+    type Case<'a> = (&'a [(&'static str, &'a str)], &'a str, &'a str);
+
     #[test]
     fn mistakes_name_key_place_and_remedy() {
-        let table: [(&[(&'static str, &str)], &str, &str); 10] = [
+        let table: [Case<'_>; 10] = [
             (&[], "", "which data folder? Say `--data DIR`"),
             (
                 &[],
