@@ -8,6 +8,7 @@ pub(crate) mod folder;
 pub(crate) mod ingest;
 pub(crate) mod report;
 pub(crate) mod serve;
+mod server_call;
 pub(crate) mod token;
 pub(crate) mod verify;
 

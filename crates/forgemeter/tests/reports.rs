@@ -86,13 +86,16 @@ impl Folder {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("the server did not start: {line:?}")).to_owned();
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
-        Server { process, url, token: self.owner.clone(), agent: config.into() }
+        Server { process, url, token: self.owner.clone(), agent: agent() }
     }
 
     fn report(&self, arguments: &[&str]) -> Output {
         forgemeter(&[&["report", "--enterprise", "acme-corp", "--start", "2026-11-01"], arguments].concat(), self.path.path())
     }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
 }
 
 struct Server {
@@ -391,6 +394,65 @@ fn a_kill_in_the_middle_of_an_export_leads_to_the_same_file() {
     }
     let unfinished = walk(&folder.path.path().join("exports"));
     assert!(unfinished.iter().all(|name| name.ends_with(".csv")), "{unfinished:?}");
+}
+
+/// Mounts a small disk, prepares the folder on it, and becomes the server, all in a mount namespace of their own.
+const ON_A_SMALL_DISK: &str = r#"
+set -e
+mount -t tmpfs -o size=40m none "$2"
+mkdir "$2/data"
+"$1" apply "$3" --now 2026-11-20T10:00:00Z --data "$2/data" >&2
+"$1" token create --login mona --scopes admin:org,manage_billing:enterprise,usage:write --data "$2/data"
+exec "$1" serve --listen 127.0.0.1:0 --now 2026-11-20T10:00:00Z --data "$2/data"
+"#;
+
+#[test]
+fn an_export_that_finds_the_disk_full_leaves_nothing_and_is_made_when_there_is_room() {
+    let (disk, accounts) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    std::fs::write(accounts.path(), ACCOUNTS).unwrap();
+    let mut start = Command::new("unshare");
+    start.args(["--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK, "sh", env!("CARGO_BIN_EXE_forgemeter")]);
+    let mut process = start.args([disk.path(), accounts.path()]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let token = lines.next().expect("the script prints a token: it could mount a tmpfs").unwrap();
+    let url = lines.next().unwrap().unwrap().strip_prefix("listening on ").unwrap().to_owned();
+    let disk = format!("/proc/{}/root{}", process.id(), disk.path().display());
+    let server = Server { process, url, token, agent: agent() };
+    server.use_minutes(0..12_000);
+    let undisturbed = server.create(&november("detailed"));
+    let expected = server.downloads(&undisturbed);
+    let ballast = format!("{disk}/ballast");
+    fill(&ballast, 800_000);
+    let id = server.create(&november("detailed"));
+    let files = format!("{disk}/data/exports/{id}");
+    // The attempt leaves its trace in the queue alone: the next one waits.
+    wait_until(|| Path::new(&files).exists());
+    wait_until(|| !Path::new(&files).exists());
+    assert_eq!(server.json(&format!("{REPORTS}/{id}"))["status"], "processing");
+    assert_eq!(server.downloads(&undisturbed), expected, "reads go on");
+    std::fs::remove_file(ballast).unwrap();
+    assert_eq!(server.downloads(&id), expected);
+}
+
+/// Writes a file until a disk has no more than so many bytes left.
+fn fill(ballast: &str, left: u64) {
+    let mut file = std::fs::File::create(ballast).unwrap();
+    let block = vec![0; 64 * 1024];
+    let mut written = 0;
+    while file.write_all(&block).is_ok() {
+        written = file.metadata().unwrap().len();
+    }
+    file.set_len(written - left).unwrap();
+}
+
+fn wait_until(mut happened: impl FnMut() -> bool) {
+    for _ in 0..PATIENCE.as_micros() / 500 {
+        if happened() {
+            return;
+        }
+        wait(Duration::from_micros(500));
+    }
+    panic!("it never happened");
 }
 
 fn walk(folder: &Path) -> Vec<String> {

@@ -11,7 +11,8 @@ use crate::jobs::export_report;
 use crate::report_csv::hex;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -67,7 +68,18 @@ fn mac(key: &[u8; 32], path: &str, expires: i64) -> Hmac<Sha256> {
 }
 
 /// Where links lead: the configured public address, else the address that the caller used.
-pub(crate) fn base_url(config: &Config, uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
+#[derive(Debug, Clone)]
+pub(crate) struct BaseUrl(pub(crate) String);
+
+impl FromRequestParts<Arc<App>> for BaseUrl {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<BaseUrl, ApiError> {
+        base_url(&app.config, &parts.uri, &parts.headers).map(BaseUrl)
+    }
+}
+
+fn base_url(config: &Config, uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
     if let Some(url) = &config.public_url {
         return Ok(url.trim_end_matches('/').to_owned());
     }

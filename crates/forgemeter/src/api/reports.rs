@@ -3,14 +3,14 @@
 //! Limits beyond GitHub's published ones are stated where they are checked. There is no 409: exports queue.
 
 use super::auth::Caller;
-use super::downloads::{self, API_LINK_SECONDS, Linker};
+use super::downloads::{API_LINK_SECONDS, BaseUrl, Linker};
 use super::error::ApiError;
 use super::wire::reports::{self as wire, CreateUsageReportExport, UsageReportExport, UsageReportExports};
 use super::{blocking, json};
 use crate::app::App;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
 use billing::report::ReportDays;
 use billing::{AccountId, Day, Facts};
@@ -25,11 +25,9 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(enterprise): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    BaseUrl(base): BaseUrl,
 ) -> Result<Response, ApiError> {
     let enterprise = caller.enterprise(&app, &enterprise)?;
-    let base = downloads::base_url(&app.config, &uri, &headers)?;
     blocking(move || {
         let linker = Linker::new(&app, base, API_LINK_SECONDS)?;
         let exports = app.exports.list(enterprise)?;
@@ -43,16 +41,13 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(enterprise): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    BaseUrl(base): BaseUrl,
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let enterprise = caller.enterprise(&app, &enterprise)?;
     let wanted = wire::read(&body)?;
-    let base = downloads::base_url(&app.config, &uri, &headers)?;
     blocking(move || {
-        let days = days(&wanted, app.clock.now().day())?;
-        let export = new_export(&app, &caller, enterprise, &wanted, days, base)?;
+        let export = new_export(&app, &caller, enterprise, &wanted, base)?;
         if app.exports.create(&export)? == Created::QueueFull {
             return Err(ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -70,11 +65,9 @@ pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path((enterprise, id)): Path<(String, String)>,
-    uri: Uri,
-    headers: HeaderMap,
+    BaseUrl(base): BaseUrl,
 ) -> Result<Response, ApiError> {
     let enterprise = caller.enterprise(&app, &enterprise)?;
-    let base = downloads::base_url(&app.config, &uri, &headers)?;
     // A UUID counts in either case; what is none names no export.
     let id = Uuid::try_parse(&id).map_err(|_| ApiError::not_found())?.hyphenated().to_string();
     blocking(move || {
@@ -91,9 +84,9 @@ fn new_export(
     caller: &Caller,
     enterprise: AccountId,
     wanted: &CreateUsageReportExport,
-    days: ReportDays,
     base_url: String,
 ) -> Result<Export, ApiError> {
+    let days = days(wanted, app.clock.now().day())?;
     let snapshot = app.ledger.mark()?;
     Ok(Export {
         id: store::random::uuid(),

@@ -10,6 +10,7 @@ use crate::report_csv::{self, Destination, ReportError, ReportScope};
 use billing::UtcTime;
 use std::io;
 use std::path::{Path, PathBuf};
+use store::StoreError;
 use store::exports::{Export, ExportPart, ExportStatus};
 use store::jobs::{Job, LEASE_SECONDS};
 
@@ -41,7 +42,12 @@ pub(super) fn run(app: &App, job: &Job) -> Result<(), JobError> {
             return Err(error.into());
         }
     };
-    if !app.exports.complete(job, app.clock.now(), WRITER, &parts)? {
+    let completed = app.exports.complete(job, app.clock.now(), WRITER, &parts);
+    if matches!(completed, Err(StoreError::DiskFull)) {
+        // Nothing was recorded, and as long as the files fill the disk nothing will be.
+        clear(&folder(app.database.folder(), &export.id)).map_err(JobError::again)?;
+    }
+    if !completed? {
         return Err(JobError::PutDown);
     }
     app.nudge.nudge();

@@ -95,9 +95,9 @@ fn text(report: &Report<'_>) -> String {
         write!(text, "{link}\n{} bytes, SHA-256 {}\n\n", part.bytes, part.sha256).expect("writing to a string cannot fail");
     }
     let until = report.links_work_until.to_seconds_text();
-    write!(text, "The links work until {until}, without a token: whoever has them can read the report.\n")
+    writeln!(text, "The links work until {until}, without a token: whoever has them can read the report.")
         .expect("writing to a string cannot fail");
-    write!(text, "Export {}, as of sequence {}.\n", export.id, export.sequence).expect("writing to a string cannot fail");
+    writeln!(text, "Export {}, as of sequence {}.", export.id, export.sequence).expect("writing to a string cannot fail");
     text
 }
 

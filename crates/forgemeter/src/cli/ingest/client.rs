@@ -3,6 +3,7 @@
 //! Sending again is safe because the ledger counts each event once. What the answers add up to is left to [`super`].
 
 use super::Failure;
+use crate::cli::server_call::{self, CONNECT_TIME_MAX, USER_AGENT, pause};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -15,13 +16,10 @@ const ATTEMPTS_MAX: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait, also when the server asks for a longer one.
 const WAIT_MAX: Duration = Duration::from_secs(30);
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long sending a batch and waiting for its commit may take.
 const CALL_TIME_MAX: Duration = Duration::from_secs(120);
 /// The longest answer that is read: every event of a batch with its reason.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// What an error message of a server may take on the terminal.
-const MESSAGE_CHARS_MAX: usize = 500;
 
 /// The server's answer to a batch.
 #[derive(Debug, Deserialize)]
@@ -60,11 +58,6 @@ impl fmt::Display for Refused {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct ErrorBody {
-    message: String,
-}
-
 /// A server and the right to send to it.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -85,24 +78,16 @@ enum Missed {
 
 impl Client {
     pub(super) fn new(url: &str, token: &str) -> Result<Client, Failure> {
-        let base = url.trim_end_matches('/');
-        if base.starts_with("https://") {
-            // An error means that a provider is installed already, which is as well.
-            drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        } else if !base.starts_with("http://") {
-            return Err(Failure::Usage(format!("`{url}` is no address of a server, such as http://127.0.0.1:8080")));
-        }
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Failure::Usage("the token holds a character that no token has; see `forgemeter token create`".to_owned()));
-        }
+        let base = server_call::base_url(url)?;
+        let authorization = server_call::authorization(token)?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .user_agent(concat!("forgemeter/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .timeout_connect(Some(CONNECT_TIME_MAX))
             .timeout_global(Some(CALL_TIME_MAX));
-        Ok(Client { agent: config.build().new_agent(), url: format!("{base}/v1/usage"), authorization: format!("Bearer {token}") })
+        Ok(Client { agent: config.build().new_agent(), url: format!("{base}/v1/usage"), authorization })
     }
 
     /// Sends a batch until it is answered, a bounded number of times; `tell` hears of each wait.
@@ -137,11 +122,7 @@ impl Client {
                 .map_err(|error| Missed::ForGood(Failure::Failed(format!("`{}`: {text}: {error}", self.url))));
         }
         let wait = retry_after(&response);
-        let message = match read(response) {
-            Ok(bytes) => serde_json::from_slice::<ErrorBody>(&bytes).map_or_else(|_| String::new(), |body| body.message),
-            Err(_) => String::new(),
-        };
-        let message: String = message.chars().filter(|char| !char.is_control()).take(MESSAGE_CHARS_MAX).collect();
+        let message = read(response).map_or_else(|_| String::new(), |bytes| server_call::message(&bytes));
         let why = format!("`{}` answered {status} {message}", self.url).trim_end().to_owned();
         Err(match status {
             // Who may not send is told that nothing is there.
@@ -172,11 +153,6 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
     value.parse().ok().map(Duration::from_secs)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a client without connections to wait on leaves a server in trouble alone for a while")]
-fn pause(wait: Duration) {
-    std::thread::sleep(wait);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,8 +160,8 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn what_is_no_server_or_token_is_wrong_usage() {
-        for (url, token) in [("127.0.0.1:8080", "fmt_x"), ("ftp://x", "fmt_x"), ("", "fmt_x"), ("http://x", ""), ("http://x", "fmt x\n")] {
+    fn a_server_and_a_token_are_checked_before_anything_is_sent() {
+        for (url, token) in [("127.0.0.1:8080", "fmt_x"), ("http://x", "")] {
             assert!(matches!(Client::new(url, token), Err(Failure::Usage(_))), "{url} {token}");
         }
         assert_eq!(Client::new("http://x:1/", "fmt_x").unwrap().url, "http://x:1/v1/usage");

@@ -3,6 +3,7 @@
 //! Servers differ in what they say beside the documented fields, so only those are read: an unknown status counts as still running.
 
 use super::{Arguments, Failure, Written, WrittenFile};
+use crate::cli::server_call::{self, CONNECT_TIME_MAX, USER_AGENT, pause};
 use crate::report_csv::hex;
 use billing::report::ReportType;
 use indicatif::ProgressBar;
@@ -18,12 +19,9 @@ use ureq::{Agent, Body};
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait between two questions.
 const WAIT_MAX: Duration = Duration::from_secs(30);
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 const DOWNLOAD_TIME_MAX: Duration = Duration::from_secs(3600);
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
-/// What an error message of a server may take on the terminal.
-const MESSAGE_CHARS_MAX: usize = 500;
 
 #[derive(Debug, Deserialize)]
 struct Export {
@@ -31,11 +29,6 @@ struct Export {
     status: String,
     #[serde(default)]
     download_urls: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ErrorBody {
-    message: String,
 }
 
 struct Server {
@@ -66,29 +59,21 @@ pub(super) fn run(arguments: &Arguments, url: &str, bar: &ProgressBar) -> Result
 
 impl Server {
     fn new(url: &str, arguments: &Arguments) -> Result<Server, Failure> {
-        let base = url.trim_end_matches('/');
-        if base.starts_with("https://") {
-            // An error means that a provider is installed already, which is as well.
-            drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        } else if !base.starts_with("http://") {
-            return Err(Failure::Usage(format!("`{url}` is no address of a server, such as http://127.0.0.1:8080")));
-        }
+        let base = server_call::base_url(url)?;
         let slug = &arguments.enterprise;
         if slug.is_empty() || !slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
             return Err(Failure::Usage(format!("`{slug}` is no slug of an enterprise")));
         }
         let token = arguments.token.as_deref().ok_or_else(|| Failure::Usage("a server needs a `--token`".to_owned()))?;
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Failure::Usage("the token holds a character that no token has; see `forgemeter token create`".to_owned()));
-        }
+        let authorization = server_call::authorization(token)?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .user_agent(concat!("forgemeter/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .timeout_connect(Some(CONNECT_TIME_MAX))
             .timeout_recv_response(Some(ANSWER_TIME_MAX))
             .timeout_recv_body(Some(DOWNLOAD_TIME_MAX));
         let reports = format!("{base}/enterprises/{slug}/settings/billing/reports");
-        Ok(Server { agent: config.build().new_agent(), reports, authorization: format!("Bearer {token}") })
+        Ok(Server { agent: config.build().new_agent(), reports, authorization })
     }
 
     fn create(&self, arguments: &Arguments) -> Result<Export, Failure> {
@@ -140,9 +125,7 @@ impl Server {
                 Err(error) => Err(Failure::Failed(format!("`{}` answered an export without a UUID: {error}", self.reports))),
             };
         }
-        let message = serde_json::from_slice::<ErrorBody>(&bytes).map_or_else(|_| String::new(), |body| body.message);
-        let message: String = message.replace("\n\n", " ").chars().filter(|char| !char.is_control()).take(MESSAGE_CHARS_MAX).collect();
-        let why = format!("`{}` answered {} {message}", self.reports, status.as_u16()).trim_end().to_owned();
+        let why = format!("`{}` answered {} {}", self.reports, status.as_u16(), server_call::message(&bytes)).trim_end().to_owned();
         Err(match status.as_u16() {
             401 | 403 => Failure::NotAuthorized(why),
             _ => Failure::Failed(why),
@@ -232,9 +215,4 @@ impl<W: Write> Write for Hashed<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a client without connections to wait on leaves the server alone for a while")]
-fn pause(wait: Duration) {
-    std::thread::sleep(wait);
 }
