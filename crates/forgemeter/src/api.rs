@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use axum::http::Request;
-    use axum::routing::get;
+    use axum::routing::{get, post};
     use std::collections::BTreeSet;
     use store::ledger::LedgerLimits;
     use tower::ServiceExt as _;
@@ -199,24 +199,41 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_handler_that_panics_fails_its_own_request_alone() {
+    /// Status, body and `connection` header of each request to these routes.
+    fn answers(routes: Router<Arc<App>>, requests: Vec<Request<Body>>) -> Vec<(u16, String, bool)> {
         let folder = tempfile::tempdir().unwrap();
         let app = Arc::new(App::open(folder.path(), Config::default(), LedgerLimits::default()).unwrap());
-        let routes = Router::new().route("/panic", get(async || -> Response { panic!("a secret") })).route("/healthz", get(health::alive));
         let router = with_layers(routes, &app, Stopping::default());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let ask = |path: &str| {
-            let request = Request::get(path).body(Body::empty()).unwrap();
+        let ask = |request: Request<Body>| {
             let answer = runtime.block_on(router.clone().oneshot(request)).unwrap();
-            let status = answer.status().as_u16();
+            let (status, closes) = (answer.status().as_u16(), answer.headers().contains_key(header::CONNECTION));
             let body = runtime.block_on(axum::body::to_bytes(answer.into_body(), 10_000)).unwrap();
-            (status, String::from_utf8(body.to_vec()).unwrap())
+            (status, String::from_utf8(body.to_vec()).unwrap(), closes)
         };
-        let (status, body) = ask("/panic");
-        assert_eq!(status, 500);
-        assert!(body.starts_with(r#"{"message":"Server Error (request "#) && !body.contains("secret"), "{body}");
-        assert_eq!(ask("/healthz"), (200, r#"{"status":"ok"}"#.to_owned()));
+        let answers = requests.into_iter().map(ask).collect();
         app.ledger.close().unwrap();
+        answers
+    }
+
+    #[test]
+    fn a_handler_that_panics_fails_its_own_request_alone() {
+        let routes = Router::new().route("/panic", get(async || -> Response { panic!("a secret") })).route("/healthz", get(health::alive));
+        let requests = ["/panic", "/healthz"].map(|path| Request::get(path).body(Body::empty()).unwrap());
+        let answers = answers(routes, requests.into());
+        let (status, body, _) = &answers[0];
+        assert_eq!(*status, 500);
+        assert!(body.starts_with(r#"{"message":"Server Error (request "#) && !body.contains("secret"), "{body}");
+        assert_eq!(answers[1], (200, r#"{"status":"ok"}"#.to_owned(), false));
+    }
+
+    #[test]
+    fn a_body_that_came_too_late_is_408_and_ends_the_connection() {
+        let routes = Router::new().route("/", post(async || StatusCode::BAD_REQUEST));
+        let connection = headers::Connection { peer_port: 1, number: 1, body_is_late: Arc::new(true.into()) };
+        let request = Request::post("/").extension(connection).body(Body::empty()).unwrap();
+        let body =
+            r#"{"message":"the request's body did not arrive in time","documentation_url":"https://docs.github.com/rest","status":"408"}"#;
+        assert_eq!(answers(routes, vec![request]), [(408, body.to_owned(), true)]);
     }
 }

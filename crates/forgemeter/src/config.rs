@@ -64,7 +64,7 @@ impl Default for Reports {
 }
 
 /// How mail is sent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Mail {
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -72,6 +72,14 @@ pub(crate) struct Mail {
     pub(crate) tls: MailTls,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<String>,
+}
+
+/// Without the password: settings end up in logs.
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mail { host, port, from, tls, username, password: _ } = self;
+        write!(f, "Mail {{ host: {host:?}, port: {port}, from: {from:?}, tls: {tls:?}, username: {username:?} }}")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +119,7 @@ impl fmt::Display for Origin {
 }
 
 /// The settings as they were written, the strongest origin of each.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Written {
     values: BTreeMap<&'static str, (String, Origin)>,
 }
@@ -398,7 +406,9 @@ mod tests {
         std::fs::write(&secret, "s3cret\n").unwrap();
         let mail = "data = 'x'\n[mail]\nhost = 'm'\nfrom = 'f'\n";
         let with_file = format!("{mail}password_file = '{}'\n", secret.display());
-        assert_eq!(load(&[], &with_file).unwrap().config.mail.unwrap().password.as_deref(), Some("s3cret"));
+        let settings = load(&[], &with_file).unwrap();
+        assert!(!format!("{settings:?}").contains("s3cret"));
+        assert_eq!(settings.config.mail.unwrap().password.as_deref(), Some("s3cret"));
         assert!(load(&[], &format!("{with_file}password = 'x'\n")).unwrap_err().contains("one is enough"));
         assert!(load(&[], &format!("{mail}password_file = '/no/such'\n")).unwrap_err().contains("cannot read `/no/such`"));
     }

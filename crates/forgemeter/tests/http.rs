@@ -189,6 +189,16 @@ fn names_have_no_case_and_former_names_lead_on() {
 }
 
 #[test]
+fn a_running_server_sees_applied_accounts_at_once() {
+    let folder = Folder::new();
+    let token = folder.scopes("eve", "repo");
+    let server = folder.serve(&[]);
+    assert_eq!(server.get("/orgs/fresh/settings/billing/actions", &token).status, 404);
+    folder.apply("[[organization]]\nlogin = \"fresh\"\nplan = \"team\"\nowners = [\"eve\"]\n");
+    assert_eq!(server.get("/orgs/fresh/settings/billing/actions", &token).body, NO_USAGE);
+}
+
+#[test]
 fn the_published_examples_come_out_to_the_digit() {
     let folder = Folder::new();
     let token = folder.scopes("mona", "repo,user,usage:write");

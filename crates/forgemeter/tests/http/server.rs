@@ -50,11 +50,15 @@ pub(super) struct Folder(tempfile::TempDir);
 impl Folder {
     pub(super) fn new() -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
-        let file = folder.0.path().join("accounts.toml");
         let users = ["root", "bill", "olga", "bob", "mel", "eve"].map(|login| format!("[[user]]\nlogin = \"{login}\"\n"));
-        std::fs::write(&file, format!("{ACCOUNTS}{}", users.concat())).unwrap();
-        folder.run(&["apply", file.to_str().unwrap(), "--now", NOW]);
+        folder.apply(&format!("{ACCOUNTS}{}", users.concat()));
         folder
+    }
+
+    pub(super) fn apply(&self, accounts: &str) {
+        let file = self.0.path().join("accounts.toml");
+        std::fs::write(&file, accounts).unwrap();
+        self.run(&["apply", file.to_str().unwrap(), "--now", NOW]);
     }
 
     pub(super) fn data(&self) -> PathBuf {
