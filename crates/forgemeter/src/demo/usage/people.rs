@@ -1,7 +1,7 @@
 //! What people use beside CI: codespaces, Copilot, Spark, models and sandboxes; and the licences that they hold.
 //!
 //! Until 2026-05-31 Copilot counts premium requests, weighted by model, since then AI credits by their tokens. Who has bought a licence
-//! of their own stays with premium requests.
+//! of their own, or is on an annual licence, stays with premium requests.
 
 use super::{Draw, fraction};
 use crate::demo::dice::Dice;
@@ -60,7 +60,8 @@ fn assistants(draw: &mut Draw<'_>, world: &World) {
         for _ in 0..draw.times(times) {
             let own = dice.below(20) == 0;
             let owner = if own { &world.user } else { &world.organizations[0] };
-            let sku = if credits && !own { credit } else { request };
+            let annual = dice.below(8) == 0;
+            let sku = if credits && !own && !annual { credit } else { request };
             let event = model_use(draw, &mut dice, owner, sku, kilotokens);
             let username = if own { Some(world.user.people[0].clone()) } else { super::name_of(&holders, &mut dice) };
             let repository = dice.early_of(&owner.repositories).name.clone();
