@@ -24,6 +24,8 @@ pub enum PriceError {
     Negative,
     #[error("is greater than 10^6")]
     TooLarge,
+    #[error("has more than twelve decimals")]
+    TooFine,
 }
 
 impl Amount {
@@ -91,6 +93,16 @@ impl UnitPrice {
         }
     }
 
+    /// A price that somebody writes down: what cannot be kept to the last digit is refused instead of cut.
+    ///
+    /// # Errors
+    /// As [`UnitPrice::parse`], and with more than twelve decimals.
+    pub fn parse_exact(text: &str) -> Result<UnitPrice, PriceError> {
+        let price = UnitPrice::parse(text)?;
+        let whole = decimal::parse_cut(text, 12).is_ok_and(|(_, whole)| whole);
+        if whole { Ok(price) } else { Err(PriceError::TooFine) }
+    }
+
     #[must_use]
     pub const fn from_trillionths(trillionths: i128) -> UnitPrice {
         UnitPrice(trillionths)
@@ -151,6 +163,22 @@ mod tests {
         assert_eq!(amount("0.033333333", "19"), "0.633333327");
         assert_eq!(amount("12.62", "0.04"), "0.5048");
         assert_eq!(amount("2", "0.256"), "0.512");
+    }
+
+    #[test]
+    fn a_price_that_somebody_writes_is_kept_whole_or_refused() {
+        let table = [
+            ("0.002", Ok("0.002")),
+            ("1e-12", Ok("0.000000000001")),
+            ("1000000", Ok("1000000")),
+            ("1000000.000000000001", Err(PriceError::TooLarge)),
+            ("0.0000000000001", Err(PriceError::TooFine)),
+            ("-0.01", Err(PriceError::Negative)),
+            ("free", Err(PriceError::Malformed)),
+        ];
+        for (text, expected) in table {
+            assert_eq!(UnitPrice::parse_exact(text).map(|price| price.to_string()), expected.map(str::to_owned), "{text}");
+        }
     }
 
     #[test]

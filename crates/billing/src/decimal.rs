@@ -21,6 +21,11 @@ const EXPONENT_MAX: i32 = 64;
 /// Reads JSON's number grammar (optional sign, digits, fraction, exponent) as an integer of 10^-`scale`. Digits past the scale are
 /// cut, not rounded (rulings A3).
 pub(crate) fn parse(text: &str, scale: u32) -> Result<i128, DecimalError> {
+    parse_cut(text, scale).map(|(value, _)| value)
+}
+
+/// [`parse`], and whether the integer is the whole number that was written: no digit but zeros was cut.
+pub(crate) fn parse_cut(text: &str, scale: u32) -> Result<(i128, bool), DecimalError> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -44,8 +49,8 @@ pub(crate) fn parse(text: &str, scale: u32) -> Result<i128, DecimalError> {
     let fraction_length = i32::try_from(fraction.len()).map_err(|_| DecimalError::TooLarge)?;
     let scale = i32::try_from(scale).map_err(|_| DecimalError::TooLarge)?;
     let shift = scale.saturating_add(exponent).saturating_sub(fraction_length);
-    let value = shifted(&digits, shift)?;
-    Ok(if negative { value.checked_neg().ok_or(DecimalError::TooLarge)? } else { value })
+    let (value, whole) = shifted(&digits, shift)?;
+    Ok((if negative { value.checked_neg().ok_or(DecimalError::TooLarge)? } else { value }, whole))
 }
 
 fn split_exponent(text: &str) -> Result<(&str, i32), DecimalError> {
@@ -61,8 +66,8 @@ fn split_exponent(text: &str) -> Result<(&str, i32), DecimalError> {
     Ok((mantissa, if exponent.starts_with('-') { value.saturating_neg() } else { value }))
 }
 
-/// The digits as an integer, times 10^`shift`; a negative shift drops digits from the end.
-fn shifted(digits: &[u8], shift: i32) -> Result<i128, DecimalError> {
+/// The digits as an integer, times 10^`shift`; a negative shift drops digits from the end. Then whether all of those were zeros.
+fn shifted(digits: &[u8], shift: i32) -> Result<(i128, bool), DecimalError> {
     let dropped = usize::try_from(shift.min(0).unsigned_abs()).map_err(|_| DecimalError::TooLarge)?;
     let kept = digits.len().saturating_sub(dropped);
     let mut value: i128 = 0;
@@ -74,7 +79,7 @@ fn shifted(digits: &[u8], shift: i32) -> Result<i128, DecimalError> {
             value = push_digit(value, 0)?;
         }
     }
-    Ok(value)
+    Ok((value, digits[kept..].iter().all(|digit| *digit == 0)))
 }
 
 fn push_digit(value: i128, digit: u8) -> Result<i128, DecimalError> {
@@ -120,6 +125,13 @@ mod tests {
         ];
         for (text, nanos) in table {
             assert_eq!(parse(text, 9), Ok(nanos), "{text}");
+        }
+    }
+
+    #[test]
+    fn tells_whether_digits_were_cut() {
+        for (text, whole) in [("0.25", true), ("0.250", true), ("25e-2", true), ("0.255", false), ("1e-3", false), ("0e-9", true)] {
+            assert_eq!(parse_cut(text, 2).map(|(_, whole)| whole), Ok(whole), "{text}");
         }
     }
 

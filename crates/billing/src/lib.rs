@@ -36,6 +36,7 @@ pub mod price_book;
 pub mod quantity;
 pub mod rating;
 pub mod report;
+pub mod repricing;
 pub mod usage;
 
 pub use account::{Account, AccountId, AccountKind, Accounts, Role};

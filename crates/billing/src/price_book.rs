@@ -1,8 +1,11 @@
 //! The price book: which price, unit, pool and free rule a SKU has on a day.
 //!
 //! A version is complete in itself and never edited. The version in force on a day is the last applied whose effective date is not
-//! later than the day (rulings A6). The start book is in [`start`]; reading books from files is left to the program.
+//! later than the day (rulings A6). The start book is in [`start`], what an operator writes to make a version in [`draft`], what two
+//! versions differ in in [`difference`]; reading books from files is left to the program.
 
+pub mod difference;
+pub mod draft;
 pub mod start;
 
 use crate::catalog::Unit;
@@ -52,6 +55,26 @@ pub enum PoolScope {
     RepositoryHour,
 }
 
+impl PoolScope {
+    pub const ALL: [PoolScope; 4] = [PoolScope::Payer, PoolScope::Licences, PoolScope::User, PoolScope::RepositoryHour];
+
+    /// The word that price files and stored versions use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PoolScope::Payer => "payer",
+            PoolScope::Licences => "licences",
+            PoolScope::User => "user",
+            PoolScope::RepositoryHour => "repository_hour",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<PoolScope> {
+        PoolScope::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolRule {
     pub counts: PoolCounts,
@@ -93,6 +116,19 @@ impl PriceBook {
     #[must_use]
     pub fn versions(&self) -> &[PriceVersion] {
         &self.versions
+    }
+
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&PriceVersion> {
+        self.versions.iter().find(|version| version.name == name)
+    }
+
+    /// The book as it was before a version of this name was applied; the whole book when there is none. The first start version is
+    /// always in it.
+    #[must_use]
+    pub fn before(&self, name: &str) -> PriceBook {
+        let place = self.versions.iter().position(|version| version.name == name).unwrap_or(self.versions.len());
+        PriceBook { versions: self.versions[..place.max(1)].to_vec() }
     }
 
     #[must_use]

@@ -64,7 +64,7 @@ pub fn price(event: &UsageEvent, facts: &Facts) -> Result<Priced, Unrated> {
         free,
         public: event.visibility == Visibility::Public,
         pool: sku.pool.clone(),
-        draws: draws_of(version, sku, free),
+        draws: draws_of(facts, event.used_at.day().month(), sku, free),
     })
 }
 
@@ -89,8 +89,9 @@ fn is_free(version: &PriceVersion, sku: &SkuPrice, event: &UsageEvent) -> bool {
     (sku.free_in_public && event.visibility == Visibility::Public) || (sku.standard_runner && free_path())
 }
 
-fn draws_of(version: &PriceVersion, sku: &SkuPrice, free: bool) -> Draws {
-    let rule = sku.pool.as_ref().and_then(|pool| version.pools.get(pool));
+/// By the rule of the month, as the pool itself: a version that comes in the middle of a month changes no pool of it.
+fn draws_of(facts: &Facts, month: Month, sku: &SkuPrice, free: bool) -> Draws {
+    let rule = sku.pool.as_ref().and_then(|pool| rule_of(facts, month, pool));
     match rule.map(|rule| rule.scope) {
         _ if free => Draws::Nothing,
         None => Draws::Nothing,

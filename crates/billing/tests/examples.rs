@@ -6,7 +6,8 @@
 
 use billing::account::{Account, AccountKind};
 use billing::month::{MonthTotals, RatedMonth};
-use billing::price_book::PoolCounts;
+use billing::price_book::draft::{PoolDraft, PriceVersionDraft, SkuDraft};
+use billing::price_book::{PoolCounts, PoolScope};
 use billing::rating::{self, DayEvent, Discounts, DrawOrder, Place, Pool, Pools};
 use billing::usage::Tokens;
 use billing::{AccountId, Amount, Day, Facts, Quantity, UnitPrice, UsageEvent, UtcTime, Visibility};
@@ -257,9 +258,9 @@ fn x1_to_x6_real_rows_are_cut_at_the_ninth_decimal_line_by_line() {
     );
 }
 
-#[test]
-fn x6_premium_requests_within_the_seats_quota_are_fully_discounted() {
-    let mut facts = facts("ghec");
+/// [`facts`], with a licence of Copilot Business for mona, who belongs to `org1`.
+fn facts_with_a_seat(plan: &str) -> Facts {
+    let mut facts = facts(plan);
     facts.accounts.put(Account::new(AccountId(4), AccountKind::User, "mona".into()));
     facts.seats.put(billing::allowance::Seat {
         user: AccountId(4),
@@ -268,6 +269,12 @@ fn x6_premium_requests_within_the_seats_quota_are_fully_discounted() {
         since: UtcTime::parse("2025-01-01T00:00:00Z").unwrap(),
         until: None,
     });
+    facts
+}
+
+#[test]
+fn x6_premium_requests_within_the_seats_quota_are_fully_discounted() {
+    let facts = facts_with_a_seat("ghec");
     check_with(
         &facts,
         "2025-11-03 org1 copilot_premium_request 12.62 user=Mona",
@@ -280,6 +287,46 @@ fn x6_premium_requests_within_the_seats_quota_are_fully_discounted() {
          2025-11-03T03:00:00Z org1 copilot_premium_request 1 user=hubot",
         "2025-11-03 org1 coding_agent_premium_request 3 0.12 0.04 0.08
          2025-11-03 org1 copilot_premium_request 300 12 11.96 0.04",
+    );
+}
+
+#[test]
+fn a_version_in_the_middle_of_a_month_changes_prices_but_no_pool_of_that_month() {
+    let mut facts = facts_with_a_seat("team");
+    for pool in ["premium_requests", "packages_transfer"] {
+        let base = facts.price_book.versions()[1].clone();
+        let draft = PriceVersionDraft {
+            name: format!("other-{pool}"),
+            effective_from: Day::parse("2026-03-15").unwrap(),
+            based_on: None,
+            skus: vec![SkuDraft { sku: "packages_bandwidth".into(), price: UnitPrice::parse("0.4").ok(), ..SkuDraft::default() }],
+            removed: Vec::new(),
+            pools: vec![PoolDraft {
+                pool: pool.into(),
+                scope: Some(if base.pools[pool].scope == PoolScope::User { PoolScope::Payer } else { PoolScope::User }),
+                ..PoolDraft::default()
+            }],
+            free_workflow_paths: None,
+        };
+        let version = draft.complete(&facts.price_book).unwrap();
+        facts.price_book.apply(version);
+    }
+    // The team's 10 GB are shared to the end of March, and so long mona's licence includes 300 requests; in April each user has an
+    // own pool of transfer, for which nobody has a licence, and requests have a shared one, which the plan leaves empty.
+    check_with(
+        &facts,
+        "2026-03-14 org1 packages_bandwidth 8 user=mona
+         2026-03-16 org1 packages_bandwidth 8 user=hubot
+         2026-03-16 org1 copilot_premium_request 200 user=mona
+         2026-03-17 org1 copilot_premium_request 200 user=mona
+         2026-04-01 org1 packages_bandwidth 8 user=mona
+         2026-04-01 org1 copilot_premium_request 200 user=mona",
+        "2026-03-14 org1 packages_bandwidth 8 4 4 0
+         2026-03-16 org1 copilot_premium_request 200 8 8 0
+         2026-03-16 org1 packages_bandwidth 8 3.2 0.8 2.4
+         2026-03-17 org1 copilot_premium_request 200 8 4 4
+         2026-04-01 org1 copilot_premium_request 200 8 0 8
+         2026-04-01 org1 packages_bandwidth 8 3.2 0 3.2",
     );
 }
 
