@@ -71,8 +71,7 @@ struct Side {
     pool_discount: Amount,
 }
 
-const NOTHING: Side =
-    Side { sums: Sums::ZERO, charged_quantity: Quantity::ZERO, charged_gross: Amount::ZERO, pool_discount: Amount::ZERO };
+const NOTHING: Side = Side { sums: Sums::ZERO, charged_quantity: Quantity::ZERO, charged_gross: Amount::ZERO, pool_discount: Amount::ZERO };
 
 impl Side {
     fn add(&mut self, total: &RatedTotal) -> Result<(), Overflow> {

@@ -1,4 +1,4 @@
-//! Accounts, plans and seats as an operator describes them, and the facts that bring a folder there.
+//! Accounts, plans, seats and price versions as an operator describes them, and the facts that bring a folder there.
 //!
 //! A description is declarative: applied twice it changes nothing, and what it does not mention stays as it is. All of it is
 //! applied in one transaction, or, when anything is wrong, nothing and every mistake is told. Reading the description from a file
@@ -7,6 +7,7 @@
 mod change;
 mod draft;
 mod names;
+mod price_versions;
 mod refusal;
 mod values;
 
@@ -16,6 +17,7 @@ pub use refusal::{Entry, Place, Problem, Refusal};
 use crate::{FactsDatabase, StoreError};
 use billing::account::AccountKind;
 use billing::allowance::Included;
+use billing::price_book::draft::PriceVersionDraft;
 use billing::{Facts, UtcTime};
 use draft::Draft;
 
@@ -30,6 +32,7 @@ pub struct AccountsFile {
     pub accounts: Vec<AccountEntry>,
     pub plans: Vec<PlanEntry>,
     pub seats: Vec<SeatEntry>,
+    pub price_versions: Vec<PriceVersionDraft>,
 }
 
 /// One account. What is absent stays as it is; a new account without a plan gets the free one of its kind.
@@ -93,7 +96,7 @@ pub struct SeatEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// Nothing was changed; each refusal names its place.
-    #[error("{} in the description of the accounts; nothing was changed", mistakes(.0.len()))]
+    #[error("{} in the description; nothing was changed", mistakes(.0.len()))]
     Refused(Vec<Refusal>),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -122,8 +125,18 @@ pub fn check(facts: &Facts, file: &AccountsFile, now: UtcTime) -> Result<(), App
     drafted(facts, file, now).map(drop)
 }
 
+/// What a folder with these facts would know if the file were applied. The result has the number of no stored facts.
+///
+/// # Errors
+/// As [`apply`].
+pub fn foresee(facts: &Facts, file: &AccountsFile, now: UtcTime) -> Result<Facts, ApplyError> {
+    drafted(facts, file, now).map(|draft| draft.facts)
+}
+
 fn drafted(present: &Facts, file: &AccountsFile, now: UtcTime) -> Result<Draft, ApplyError> {
     let mut draft = Draft::new(present.clone(), now);
+    // First, so that plans can include the pools of new versions.
+    price_versions::write_price_versions(&mut draft, &file.price_versions)?;
     values::write_plans(&mut draft, &file.plans)?;
     let accounts = names::settle(&mut draft, &file.accounts)?;
     values::create_mentioned_users(&mut draft, file)?;

@@ -4,6 +4,7 @@
 //! [`FactsDatabase::append`] the only way to add one. Which facts a file of accounts makes is left to [`crate::accounts`].
 
 pub(crate) mod body;
+mod price_version;
 pub(crate) mod replay;
 
 pub use body::{FactBody, NewFact};
@@ -137,7 +138,7 @@ impl FactsDatabase {
     fn replayed(&self, state: &State, number: FactNumber) -> Result<Facts, StoreError> {
         let before = state.former.iter().filter(|facts| facts.number < number).max_by_key(|facts| facts.number);
         let mut facts = before.map_or_else(Facts::start, |facts| Facts::clone(facts));
-        let mut touches = Touches::default();
+        let mut touches = Touches::of(&facts);
         self.database.read(|connection| {
             let after = facts.number;
             body::read(connection, after, number, |fact| replay::add(&mut facts, &mut touches, fact))

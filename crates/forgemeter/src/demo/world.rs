@@ -248,7 +248,7 @@ pub(super) fn accounts(first: Day) -> AccountsFile {
         ..AccountEntry::new(AccountKind::User, login)
     }));
     accounts.extend(ORGANIZATIONS.iter().map(organization_entry));
-    AccountsFile { accounts, plans: Vec::new(), seats: seats(first) }
+    AccountsFile { accounts, seats: seats(first), ..AccountsFile::default() }
 }
 
 fn organization_entry(organization: &Organization) -> AccountEntry {

@@ -11,7 +11,7 @@ const NAMES_SHOWN_MAX: usize = 10;
 /// One change: something new, or one value of something that was there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The table of the accounts file: `organization`, `plan`, `copilot_seat`, ….
+    /// The table of the accounts file: `organization`, `plan`, `copilot_seat`, `price_version`, ….
     pub kind: &'static str,
     /// Login, slug or name; of a seat its user.
     pub name: String,

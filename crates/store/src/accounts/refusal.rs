@@ -4,6 +4,7 @@
 
 use billing::UtcTime;
 use billing::account::AccountKind;
+use billing::price_book::draft::DraftProblem;
 
 /// An entry of [`super::AccountsFile`] by its list and its place there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,6 +12,7 @@ pub enum Entry {
     Account(usize),
     Plan(usize),
     Seat(usize),
+    PriceVersion(usize),
 }
 
 /// A value of an entry. The key is written as in `owners[1]` and `included.actions_minutes`; of a slug it is `login`.
@@ -59,6 +61,13 @@ pub enum Problem {
     UnknownEnterprise { enterprise: String, known: Vec<String> },
     #[error("organization `{organization}` is unknown; add an `[[organization]]` entry for it")]
     UnknownOrganization { organization: String, known: Vec<String> },
+    #[error(transparent)]
+    Price(DraftProblem),
+    #[error(
+        "price version `{name}` exists with other content ({}); a version is never edited: give this one a new name",
+        .differences.join(", ")
+    )]
+    OtherContent { name: String, differences: Vec<String> },
     #[error("the seat ends at {until}, not after its beginning at {since}")]
     EndsBeforeItBegins { since: UtcTime, until: UtcTime },
 }
@@ -72,6 +81,7 @@ impl Problem {
             | Problem::UnknownPool { pool: word, known }
             | Problem::UnknownEnterprise { enterprise: word, known }
             | Problem::UnknownOrganization { organization: word, known } => Some((word, known)),
+            Problem::Price(problem) => problem.unknown(),
             _ => None,
         }
     }

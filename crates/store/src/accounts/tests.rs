@@ -4,7 +4,9 @@
 
 use super::*;
 use crate::database::Database;
-use billing::{AccountId, Quantity};
+use billing::price_book::PoolScope;
+use billing::price_book::draft::{PoolDraft, SkuDraft};
+use billing::{AccountId, Day, Quantity, UnitPrice};
 use std::sync::Arc;
 
 fn time(text: &str) -> UtcTime {
@@ -86,6 +88,7 @@ fn acme() -> AccountsFile {
             since: time("2026-11-01T00:00:00Z"),
             until: None,
         }],
+        ..AccountsFile::default()
     }
 }
 
@@ -318,4 +321,78 @@ fn long_lists_of_names_are_counted() {
         "+ organization `acme` (plan free_org; members user-10, user-11, user-12, user-13, user-14, user-15, user-16, user-17, user-18, \
          user-19 and 10 more)"
     );
+}
+
+/// The fee on self-hosted minutes, from March on.
+fn fee(name: &str, from: &str, price: &str) -> PriceVersionDraft {
+    let sku = SkuDraft { sku: "actions_self_hosted_linux".into(), price: UnitPrice::parse_exact(price).ok(), ..SkuDraft::default() };
+    PriceVersionDraft {
+        name: name.into(),
+        effective_from: Day::parse(from).unwrap(),
+        based_on: None,
+        skus: vec![sku],
+        removed: Vec::new(),
+        pools: Vec::new(),
+        free_workflow_paths: None,
+    }
+}
+
+fn versions(price_versions: Vec<PriceVersionDraft>) -> AccountsFile {
+    AccountsFile { price_versions, ..AccountsFile::default() }
+}
+
+#[test]
+fn price_versions_are_announced_with_what_they_touch_and_change_nothing_the_second_time() {
+    let folder = Folder::new();
+    let next_year = versions(vec![fee("next-year", "2027-01-01", "0.003")]);
+    assert_eq!(
+        folder.apply(&next_year),
+        [
+            "+ price_version `next-year` (effective_from 2027-01-01; based_on github-2026; changes actions_self_hosted_linux price 0 → 0.003)"
+        ]
+    );
+    let fee_from_march = versions(vec![fee("fee", "2026-03-01", "0.002")]);
+    assert_eq!(
+        folder.apply(&fee_from_march),
+        ["+ price_version `fee` (effective_from 2026-03-01; based_on github-2026; changes actions_self_hosted_linux price 0 → 0.002; \
+          replaces next-year; reaches back 247 days: usage since 2026-03-01 is rated again)"]
+    );
+    let again = versions(vec![fee("fee-again", "2026-03-01", "0.002")]);
+    assert!(folder.apply(&again)[0].contains("(effective_from 2026-03-01; based_on fee; changes nothing; replaces fee; "));
+    assert_eq!(folder.apply(&next_year), Vec::<String>::new(), "whatever was applied since");
+}
+
+#[test]
+fn a_price_version_is_never_edited() {
+    let folder = Folder::new();
+    folder.apply(&versions(vec![fee("fee", "2026-03-01", "0.002")]));
+    assert_eq!(
+        folder.refusals(&versions(vec![fee("fee", "2026-03-02", "0.004")])),
+        ["PriceVersion(0).name: price version `fee` exists with other content (effective_from 2026-03-01 → 2026-03-02, \
+          actions_self_hosted_linux price 0.002 → 0.004); a version is never edited: give this one a new name"]
+    );
+    let start = folder.refusals(&versions(vec![fee("github-2026", "2026-01-01", "0.002")]));
+    assert!(start[0].starts_with("PriceVersion(0).name: price version `github-2026` exists with other content"), "{start:?}");
+    assert_eq!(
+        folder.refusals(&versions(vec![fee("twice", "2026-03-02", "0"), fee("twice", "2026-03-02", "0"), fee("-", "2026-03-02", "0")])),
+        [
+            "PriceVersion(1).name: `twice` stands in two entries; write one entry for it",
+            "PriceVersion(2).name: `-` cannot name a price version: use 1 to 100 letters, digits, `-`, `_` and `.`, the first a letter or digit",
+        ]
+    );
+}
+
+#[test]
+fn a_plan_can_include_a_pool_of_a_version_of_the_same_file_and_what_is_foreseen_is_not_stored() {
+    let folder = Folder::new();
+    let pool = PoolDraft { pool: "bare_hours".into(), counts_money: Some(false), scope: Some(PoolScope::Payer), unit_price: None };
+    let version = PriceVersionDraft { pools: vec![pool], ..fee("own", "2026-03-01", "0.002") };
+    let included = [("bare_hours".into(), Quantity::whole(25))].into_iter().collect();
+    let file =
+        AccountsFile { plans: vec![PlanEntry { name: "own".into(), included: Some(included), since: None }], ..versions(vec![version]) };
+    let present = folder.facts.current().unwrap();
+    let foreseen = foresee(&present, &file, now()).unwrap();
+    assert_eq!(foreseen.price_book.in_force(now().day()).name, "own");
+    assert_eq!(folder.facts.current().unwrap().number, present.number);
+    assert_eq!(folder.apply(&file).len(), 2);
 }

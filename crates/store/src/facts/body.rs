@@ -2,9 +2,11 @@
 //!
 //! The words in the column `kind` and the JSON in `body` are read for ever: a change here must go on reading what is stored.
 
+use super::price_version;
 use crate::StoreError;
 use billing::account::AccountKind;
 use billing::allowance::{Included, Seat};
+use billing::price_book::PriceVersion;
 use billing::{AccountId, FactNumber, Quantity, UtcTime};
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
@@ -14,7 +16,7 @@ use std::collections::BTreeMap;
 /// One fact that is not written yet: its number and the time of recording come with the writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFact {
-    /// The account that it is about; none for plans.
+    /// The account that it is about; none for plans, seats and price versions.
     pub account: Option<AccountId>,
     /// From when on it holds; `None` from the beginning.
     pub effective_from: Option<UtcTime>,
@@ -44,6 +46,8 @@ pub enum FactBody {
         included: Included,
     },
     Seat(Seat),
+    /// A whole list of prices. Its number is its place in the order of application, its name that of no other version.
+    PriceVersion(Box<PriceVersion>),
 }
 
 /// A fact as it was read back.
@@ -97,6 +101,7 @@ impl FactBody {
                 ("included", json(&IncludedJson { plan: plan.clone(), included })?)
             }
             FactBody::Seat(seat) => ("seat", json(&seat_json(seat))?),
+            FactBody::PriceVersion(version) => ("price_version", json(&price_version::to_json(version))?),
         })
     }
 
@@ -117,6 +122,7 @@ impl FactBody {
             "members" => FactBody::Members(ids(body)?),
             "included" => included(parsed(body)?)?,
             "seat" => FactBody::Seat(seat(parsed(body)?)?),
+            "price_version" => FactBody::PriceVersion(Box::new(price_version::from_json(parsed(body)?)?)),
             other => return Err(format!("its kind `{other}` is unknown to this program; use a newer program")),
         })
     }

@@ -8,7 +8,7 @@ use billing::account::{Account, AccountKind, folded};
 use billing::{AccountId, Day, FactNumber, Facts, UtcTime};
 use std::collections::BTreeMap;
 
-/// The facts that touch lines, small beside all facts: enterprise memberships and names.
+/// The facts that touch lines, small beside all facts: enterprise memberships, names and price versions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Touches {
     entries: Vec<Touch>,
@@ -77,6 +77,11 @@ pub(crate) fn add(facts: &mut Facts, touches: &mut Touches, fact: Fact) -> Resul
         FactBody::Members(users) => known(facts, id()?, number)?.members.write(since, users),
         FactBody::Included { plan, included } => facts.plans.write(&plan, since, included),
         FactBody::Seat(seat) => facts.seats.put(seat),
+        FactBody::PriceVersion(version) => {
+            // Pools need no more: the rule of a month's pools is that of its first day.
+            touches.note(number, version.effective_from, 0);
+            facts.price_book.apply(*version);
+        }
     }
     facts.number = FactNumber(number);
     Ok(())

@@ -5,6 +5,7 @@
 use super::*;
 use billing::account::AccountKind;
 use billing::allowance::Seat;
+use billing::price_book::{PoolScope, PriceVersion};
 use billing::{AccountId, Quantity};
 use std::path::Path;
 
@@ -32,6 +33,15 @@ fn created(account: u32, kind: AccountKind, login: &str) -> NewFact {
 fn append(facts: &FactsDatabase, new: Vec<NewFact>) -> FactNumber {
     facts.append(now(), |_| Ok::<_, StoreError>((new, ()))).unwrap();
     facts.current().unwrap().number
+}
+
+/// The prices of 2026 with one other price and one other pool.
+fn price_version(name: &str, from: &str, price: &str) -> NewFact {
+    let mut version = Facts::start().price_book.versions()[1].clone();
+    version.skus.get_mut("actions_linux").unwrap().price = Some(billing::UnitPrice::parse_exact(price).unwrap());
+    version.pools.get_mut("lfs_bandwidth").unwrap().scope = PoolScope::User;
+    let version = PriceVersion { name: name.into(), effective_from: Day::parse(from).unwrap(), ..version };
+    NewFact { account: None, effective_from: Some(version.effective_from.start()), body: FactBody::PriceVersion(Box::new(version)) }
 }
 
 fn enterprise_with_one_organization() -> Vec<NewFact> {
@@ -145,6 +155,75 @@ fn memberships_touch_from_their_day_names_everything_and_the_rest_nothing() {
             assert_eq!(process.first_day_touched(one, other).unwrap(), touched, "{one:?} {other:?}");
         }
     }
+}
+
+#[test]
+fn a_price_version_is_the_same_after_it_was_stored_and_touches_from_its_first_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = open(folder.path());
+    let start = append(&facts, enterprise_with_one_organization());
+    let march = append(&facts, vec![price_version("march", "2026-03-01", "0.000000000001")]);
+    let february = append(&facts, vec![price_version("february", "2026-02-14", "999999.999999999999")]);
+    let FactBody::PriceVersion(written) = price_version("march", "2026-03-01", "0.000000000001").body else { panic!("a price version") };
+    let day = |text: &str| Day::parse(text).unwrap();
+    for process in [facts, open(folder.path())] {
+        let book = &process.current().unwrap().price_book;
+        assert_eq!(book.named("march"), Some(&PriceVersion { number: 3, ..(*written).clone() }));
+        assert_eq!((book.in_force(day("2026-02-13")).number, book.in_force(day("2026-03-01")).number), (2, 4));
+        assert_eq!(process.as_of(march).unwrap().price_book.in_force(day("2026-03-01")).name, "march");
+        assert_eq!(process.as_of(start).unwrap().price_book, Facts::start().price_book);
+        assert_eq!(process.first_day_touched(start, march).unwrap(), Some(day("2026-03-01")));
+        assert_eq!(process.first_day_touched(february, march).unwrap(), Some(day("2026-02-14")));
+        assert_eq!(process.first_day_touched(start, february).unwrap(), Some(day("2026-02-14")));
+    }
+}
+
+#[test]
+fn the_body_of_a_price_version_is_read_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = open(folder.path());
+    let body = r#"{"name":"own","effective_from":"2026-03-01","skus":[
+        {"sku":"own_hours","product":"own","name":"Own hours","unit":"hours","price":"0.125","since":"2026-04-01",
+         "pool":"own","weight":"2.5","free_in_public":true,"standard_runner":false},
+        {"sku":"other","product":"own","name":"Other","unit":"minutes","price":null,"since":null,
+         "pool":null,"weight":"1","free_in_public":false,"standard_runner":true}],
+        "pools":{"own":{"counts":"money","unit_price":"0.1","scope":"licences"},
+                 "free":{"counts":"quantity","unit_price":null,"scope":"repository_hour"}},
+        "free_workflow_paths":["dynamic/"]}"#;
+    let connection = rusqlite::Connection::open(folder.path().join("facts.db")).unwrap();
+    let insert = |body: &str| {
+        connection.execute("INSERT INTO fact (kind, recorded_at, body) VALUES ('price_version', 0, ?1)", [body]).unwrap();
+    };
+    insert(body);
+    let version = facts.current().unwrap().price_book.named("own").unwrap().clone();
+    let (own, other) = (&version.skus["own_hours"], &version.skus["other"]);
+    assert_eq!(own.price.map(|price| price.to_string()).as_deref(), Some("0.125"));
+    assert_eq!((own.since, own.weight.to_string().as_str(), own.pool.as_deref()), (Day::parse("2026-04-01").ok(), "2.5", Some("own")));
+    assert_eq!((other.price, other.since, other.pool.as_deref(), other.standard_runner), (None, None, None, true));
+    assert_eq!(version.pools["own"].scope, PoolScope::Licences);
+    for (right, wrong, told) in [
+        ("hours\",\"price", "fortnights\",\"price", "SKU `own_hours`: unit `fortnights` is unknown to this program"),
+        ("\"money\"", "\"quantity\"", "pool `own`: it cannot count `quantity`"),
+        ("0.125", "-1", "price `-1` is negative"),
+    ] {
+        connection.execute_batch("DROP TRIGGER IF EXISTS fact_is_never_deleted; DELETE FROM fact").unwrap();
+        insert(&body.replacen(right, wrong, 1));
+        let database = Arc::new(Database::open(folder.path()).unwrap());
+        let error = FactsDatabase::open(database).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn a_former_state_leads_to_a_later_one_that_knows_its_accounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = open(folder.path());
+    let start = append(&facts, enterprise_with_one_organization());
+    let joined = append(&facts, vec![fact(2, Some("2026-02-01T00:00:00Z"), FactBody::Enterprise(Some(AccountId(1))))]);
+    append(&facts, vec![fact(3, None, FactBody::Name(None))]);
+    let fresh = open(folder.path());
+    fresh.as_of(start).unwrap();
+    assert_eq!(fresh.as_of(joined).unwrap().accounts.payer(AccountId(2), time("2026-03-01T00:00:00Z")), AccountId(1));
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub(super) until: u64,
     /// A live snapshot may show usage that was acknowledged after it was taken.
     live: bool,
+    /// Its facts are not those of any number: no stored line or total was made with them.
+    supposed: bool,
 }
 
 /// An event that waits for its price.
@@ -68,14 +70,14 @@ impl Snapshot {
     pub(super) fn live(shared: &Arc<Shared>, now: UtcTime) -> Snapshot {
         let published = shared.published();
         let (facts, until) = (Arc::clone(&published.facts), published.sequence);
-        Snapshot { shared: Arc::clone(shared), published, facts, time: now, until, live: true }
+        Snapshot { shared: Arc::clone(shared), published, facts, time: now, until, live: true, supposed: false }
     }
 
     /// What was committed when the folder was opened to read.
     pub(super) fn latest(shared: &Arc<Shared>) -> Snapshot {
         let published = shared.published();
         let (facts, time, until) = (Arc::clone(&published.facts), published.received_at, published.sequence);
-        Snapshot { shared: Arc::clone(shared), published, facts, time, until, live: false }
+        Snapshot { shared: Arc::clone(shared), published, facts, time, until, live: false, supposed: false }
     }
 
     pub(super) fn at_mark(shared: &Arc<Shared>, mark: Mark) -> Result<Snapshot, StoreError> {
@@ -87,7 +89,14 @@ impl Snapshot {
             time: mark.received_at,
             until: mark.sequence,
             live: false,
+            supposed: false,
         })
+    }
+
+    /// The same usage as it would be with other facts, which need not be stored anywhere. Its figures are made from the events.
+    #[must_use]
+    pub fn with_facts(&self, facts: Arc<Facts>) -> Snapshot {
+        Snapshot { facts, live: false, supposed: true, ..self.clone() }
     }
 
     #[must_use]
@@ -131,19 +140,47 @@ impl Snapshot {
         Stamp { tail, sealed, facts: self.facts.number }
     }
 
+    /// What a month comes to for every payer with rated usage in it: made from the month's events, which are read once for all.
+    ///
+    /// # Errors
+    /// When files are missing or damaged.
+    pub fn months(&self, month: Month) -> Result<BTreeMap<AccountId, RatedMonth>, StoreError> {
+        let mut all: BTreeMap<AccountId, MonthTotals> = BTreeMap::new();
+        let (first, last) = (month.first_day(), month.last_day());
+        let mut count = |event: &UsageEvent| match rating::price(event, &self.facts) {
+            Ok(priced) => Ok(all.entry(priced.payer).or_default().add(event, &priced, &self.facts)?),
+            Err(_) => Ok(()),
+        };
+        for segment in self.published.segments.iter().filter(|segment| segment.record.first_sequence <= self.until) {
+            let mut day = first;
+            while day <= last {
+                self.each_of_segment(segment, day, &mut |stored| count(&stored.event))?;
+                day = day.next();
+            }
+        }
+        for generation in &self.published.generations {
+            let picked = generation.pick(self.until_live(), |header| header.first_day <= last && first <= header.last_day)?;
+            picked.iter().filter(|stored| stored.event.used_at.month() == month).try_for_each(|stored| count(&stored.event))?;
+        }
+        all.iter().map(|(payer, totals)| Ok((*payer, self.rate_totals(*payer, totals)?))).collect()
+    }
+
     fn rate_month(&self, payer: AccountId, month: Month) -> Result<RatedMonth, StoreError> {
+        self.rate_totals(payer, &self.totals(payer, month)?)
+    }
+
+    fn rate_totals(&self, payer: AccountId, totals: &MonthTotals) -> Result<RatedMonth, StoreError> {
         let facts = &*self.facts;
-        let totals = self.totals(payer, month)?;
-        let mut pools = rating::settle(&totals, payer, facts, self.time)?;
+        let mut pools = rating::settle(totals, payer, facts, self.time)?;
         self.cross(payer, &mut pools)?;
         let mut hourly = Discounts::new();
-        for day in month::hourly_days(&totals, facts) {
+        for day in month::hourly_days(totals, facts) {
             for (key, discount) in self.settle_hours(payer, day)?.1 {
                 let sum = hourly.entry(key).or_insert(Amount::ZERO);
                 *sum = sum.plus(discount)?;
             }
         }
-        Ok(RatedMonth::new(&totals, payer, pools, hourly, facts)?)
+        Ok(RatedMonth::new(totals, payer, pools, hourly, facts)?)
     }
 
     /// What a payer's month adds up to, from stored totals where they count the right events.
@@ -176,7 +213,7 @@ impl Snapshot {
 
     /// Whether a segment's lines and totals up to a day count exactly what this snapshot counts.
     pub(super) fn serves(&self, segment: &Segment, last_day: Day) -> Result<bool, StoreError> {
-        if segment.record.last_sequence > self.until {
+        if self.supposed || segment.record.last_sequence > self.until {
             return Ok(false);
         }
         let touched = self.shared.facts_database.first_day_touched(segment.record.facts, self.facts.number)?;
@@ -184,7 +221,7 @@ impl Snapshot {
     }
 
     fn add_generation(&self, totals: &mut MonthTotals, generation: &Generation, payer: AccountId, month: Month) -> Result<(), StoreError> {
-        if self.published.facts.number == self.facts.number {
+        if !self.supposed && self.published.facts.number == self.facts.number {
             match generation.month(payer, month) {
                 None => return Ok(()),
                 Some((sums, last)) if self.live || last <= self.until => return Ok(totals.merge(&sums)?),

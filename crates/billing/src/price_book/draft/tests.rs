@@ -46,7 +46,11 @@ fn a_known_sku_needs_only_what_changes() {
     let book = PriceBook::start();
     let march = PriceVersionDraft {
         skus: vec![
-            SkuDraft { pool: Some(Some("actions_minutes".into())), free_in_public: Some(true), ..sku("actions_self_hosted_linux", "0.002") },
+            SkuDraft {
+                pool: Some(Some("actions_minutes".into())),
+                free_in_public: Some(true),
+                ..sku("actions_self_hosted_linux", "0.002")
+            },
             SkuDraft { pool: Some(None), weight: Some(parse_weight("2.5").unwrap()), ..sku("actions_linux", "") },
             SkuDraft {
                 product: Some("forge".into()),
@@ -117,7 +121,10 @@ fn what_makes_no_sense_is_refused_by_name() {
         (&|draft| draft.based_on = Some("github-2027".into()), "based_on: price version `github-2027` is unknown"),
         (&|draft| draft.skus = vec![sku("Actions Linux", "1")], "sku[0].sku: `Actions Linux` cannot be a SKU"),
         (&|draft| draft.skus = vec![sku("actions_linux", "1"), sku("actions_linux", "2")], "sku[1].sku: `actions_linux` stands in two"),
-        (&|draft| draft.skus = vec![sku("actions_linus", "1")], "sku[0].: SKU `actions_linus` is new in this version and needs a `product`"),
+        (
+            &|draft| draft.skus = vec![sku("actions_linus", "1")],
+            "sku[0].: SKU `actions_linus` is new in this version and needs a `product`",
+        ),
         (
             &|draft| draft.skus = vec![SkuDraft { product: Some("x".into()), unit: Some(Unit::Hours), ..sku("x", "") }],
             "sku[0].: SKU `x` is new in this version and needs a `price`",
@@ -143,7 +150,10 @@ fn what_makes_no_sense_is_refused_by_name() {
             "sku[0].sku: SKU `actions_linux` is removed and written",
         ),
         (&|draft| draft.pools = vec![pool("Minutes")], "pools.Minutes: `Minutes` cannot be a SKU, product or pool"),
-        (&|draft| draft.pools = vec![pool("actions_minuts")], "pools.actions_minuts: pool `actions_minuts` is new in this version and needs a"),
+        (
+            &|draft| draft.pools = vec![pool("actions_minuts")],
+            "pools.actions_minuts: pool `actions_minuts` is new in this version and needs a",
+        ),
         (
             &|draft| draft.pools = vec![PoolDraft { counts_money: Some(false), ..pool("own") }],
             "pools.own: pool `own` is new in this version and needs a `scope`",
