@@ -103,16 +103,16 @@ pub struct Repricing {
 }
 
 impl Repricing {
-    /// Adds a payer's month, rated with both.
+    /// Adds a payer's month, rated with both; none where nothing has a price.
     ///
     /// # Errors
     /// On overflow.
-    pub fn add(&mut self, payer: AccountId, before: &RatedMonth, after: &RatedMonth) -> Result<(), Overflow> {
+    pub fn add(&mut self, payer: AccountId, before: Option<&RatedMonth>, after: Option<&RatedMonth>) -> Result<(), Overflow> {
         let mut parts: BTreeMap<(AccountId, &Name, bool), (Side, Side)> = BTreeMap::new();
-        for total in &before.totals {
+        for total in before.into_iter().flat_map(|month| &month.totals) {
             parts.entry((total.owner, &total.sku, total.public)).or_insert((NOTHING, NOTHING)).0.add(total)?;
         }
-        for total in &after.totals {
+        for total in after.into_iter().flat_map(|month| &month.totals) {
             parts.entry((total.owner, &total.sku, total.public)).or_insert((NOTHING, NOTHING)).1.add(total)?;
         }
         for ((owner, sku, _), (before, after)) in parts {
@@ -188,7 +188,7 @@ mod tests {
 
     fn check(before: &str, after: &str, expected: &str) {
         let mut repricing = Repricing::default();
-        repricing.add(AccountId(9), &month(before), &month(after)).unwrap();
+        repricing.add(AccountId(9), Some(&month(before)), Some(&month(after))).unwrap();
         let rows = repricing.rows(&Facts::start()).unwrap();
         for row in &rows {
             let causes = row.causes.price.plus(row.causes.rules).unwrap().plus(row.causes.pool).unwrap();
@@ -225,7 +225,8 @@ mod tests {
     fn months_of_one_owner_add_up() {
         let mut repricing = Repricing::default();
         for _ in 0..3 {
-            repricing.add(AccountId(1), &month("1 actions_linux 10 0.08 0"), &month("1 actions_linux 10 0.06 0.01")).unwrap();
+            let (before, after) = (month("1 actions_linux 10 0.08 0"), month("1 actions_linux 10 0.06 0.01"));
+            repricing.add(AccountId(1), Some(&before), Some(&after)).unwrap();
         }
         let rows = repricing.rows(&Facts::start()).unwrap();
         assert_eq!((rows.len(), &*rows[0].product, rows[0].before.quantity.to_string().as_str()), (1, "actions", "30"));

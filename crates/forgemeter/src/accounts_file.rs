@@ -1,11 +1,15 @@
-//! The accounts file: enterprises, organizations, users, plans and seats as an operator writes them down, in TOML.
+//! The accounts file: enterprises, organizations, users, plans, seats and price versions as an operator writes them down, in TOML.
 //!
-//! Reads the file and gives what is wrong its line; what the entries change is left to [`store::accounts`].
+//! Reads the file and gives what is wrong its line; what the entries change is left to [`store::accounts`], and the tables of price
+//! versions to [`prices`].
+
+mod prices;
 
 use crate::spelling;
 use crate::toml_file::{self, Mistake, Mistakes, Reading, Section};
 use billing::account::AccountKind;
 use billing::allowance::Included;
+use billing::price_book::draft::DraftProblem;
 use billing::{Facts, UtcTime};
 use std::collections::BTreeMap;
 use store::accounts::{AccountEntry, AccountsFile, ApplyError, Change, Entry, Place, PlanEntry, Problem, Refusal, SeatEntry};
@@ -13,7 +17,7 @@ use store::{FactsDatabase, StoreError};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-const TABLES: &[&str] = &["enterprise", "organization", "user", "plan", "copilot_seat"];
+const TABLES: &[&str] = &["enterprise", "organization", "user", "plan", "copilot_seat", "price_version"];
 const ENTERPRISE_KEYS: &[&str] = &["slug", "previous_slugs", "name", "plan", "owners", "billing_managers", "since"];
 const ORGANIZATION_KEYS: &[&str] =
     &["login", "previous_logins", "name", "enterprise", "plan", "owners", "billing_managers", "members", "since"];
@@ -55,6 +59,9 @@ impl Description {
             for section in entries.reading.sections(document, "copilot_seat", "[[copilot_seat]]") {
                 entries.seat(section);
             }
+            for section in entries.reading.sections(document, "price_version", "[[price_version]]") {
+                entries.price_version(section);
+            }
             Description { file: entries.file, lines: entries.lines }
         })
     }
@@ -69,6 +76,11 @@ impl Description {
         store::accounts::check(facts, &self.file, now).map_err(|error| self.placed(error))
     }
 
+    /// What the folder would know with the file applied to these facts.
+    pub(crate) fn foresee(&self, facts: &Facts, now: UtcTime) -> Result<Facts, AccountsFileError> {
+        store::accounts::foresee(facts, &self.file, now).map_err(|error| self.placed(error))
+    }
+
     fn placed(&self, error: ApplyError) -> AccountsFileError {
         match error {
             ApplyError::Refused(refusals) => {
@@ -81,7 +93,9 @@ impl Description {
     fn mistake(&self, refusal: &Refusal) -> Mistake {
         let advice = match &refusal.problem {
             Problem::Twice { first, .. } => format!("; the first is on line {}", self.line(first)),
-            Problem::BadText => return self.told(refusal, format!("`{}` {}", refusal.place.key, refusal.problem)),
+            Problem::BadText | Problem::Price(DraftProblem::BadText) => {
+                return self.told(refusal, format!("`{}` {}", refusal.place.key, refusal.problem));
+            }
             problem => {
                 let unknown = problem.unknown();
                 unknown.map_or_else(String::new, |(word, known)| spelling::advice(word, known.iter().map(String::as_str)))

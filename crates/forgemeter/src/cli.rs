@@ -6,7 +6,9 @@ pub(crate) mod apply;
 pub(crate) mod demo;
 pub(crate) mod folder;
 pub(crate) mod ingest;
+pub(crate) mod prices;
 pub(crate) mod report;
+pub(crate) mod reprice;
 pub(crate) mod serve;
 mod server_call;
 pub(crate) mod token;
@@ -28,7 +30,7 @@ enum Verb {
     Demo(demo::Arguments),
     /// Serve the accounts and the usage of a data folder
     Serve(serve::Arguments),
-    /// Write accounts, plans and seats from a TOML file into a data folder
+    /// Write accounts, plans, seats and price versions from a TOML file into a data folder
     Apply(apply::Arguments),
     /// Create, list and revoke access tokens
     Token(token::Arguments),
@@ -36,6 +38,10 @@ enum Verb {
     Ingest(ingest::Arguments),
     /// Make a usage report from a data folder, or let a server make it
     Report(report::Arguments),
+    /// List price versions, show one, or show what two differ in
+    Prices(prices::Arguments),
+    /// Tell what the same usage would have cost under other prices, without touching the books
+    Reprice(reprice::Arguments),
     /// Check a data folder: make every derived number again from the events and compare
     Verify(verify::Arguments),
 }
@@ -56,6 +62,8 @@ pub(crate) fn run() -> ExitCode {
         Verb::Token(arguments) => token::run(arguments),
         Verb::Ingest(arguments) => ingest::run(arguments),
         Verb::Report(arguments) => report::run(arguments),
+        Verb::Prices(arguments) => prices::run(arguments),
+        Verb::Reprice(arguments) => reprice::run(arguments),
         Verb::Verify(arguments) => verify::run(arguments),
     };
     let (text, code) = match outcome {

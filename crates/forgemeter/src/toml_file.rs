@@ -4,7 +4,7 @@
 //! each file ([`crate::accounts_file`]).
 
 use crate::{instant, spelling};
-use billing::{Quantity, UtcTime};
+use billing::{Day, Quantity, UtcTime};
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
@@ -148,6 +148,17 @@ impl Reading {
 
     /// An exact decimal number, or a string that holds one.
     pub(crate) fn quantity(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Quantity> {
+        self.decimal(key, value, "quantity", Quantity::parse)
+    }
+
+    /// An exact decimal number, or a string that holds one, which `parse` reads from its text; `word` names it in a refusal.
+    pub(crate) fn decimal<T, E: fmt::Display>(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        word: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let text = match value.get_ref() {
             DeValue::String(text) => text.to_string(),
             DeValue::Float(number) => number.as_str().to_owned(),
@@ -158,8 +169,43 @@ impl Reading {
             }
         };
         // TOML allows a plus sign, JSON's grammar of numbers does not.
-        let parsed = Quantity::parse(text.strip_prefix('+').unwrap_or(&text));
-        self.accepted(value, parsed.map_err(|error| format!("`{key}`: quantity `{text}` {error}")))
+        let parsed = parse(text.strip_prefix('+').unwrap_or(&text));
+        self.accepted(value, parsed.map_err(|error| format!("`{key}`: {word} `{text}` {error}")))
+    }
+
+    /// A date without a time.
+    pub(crate) fn day(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Day> {
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(date) => date.to_string(),
+            _ => {
+                self.refuse_type(&format!("`{key}`"), value, "a date");
+                return None;
+            }
+        };
+        self.accepted(value, Day::parse(&text).map_err(|error| format!("`{key}`: `{text}` {error}")))
+    }
+
+    pub(crate) fn truth(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<bool> {
+        let truth = value.get_ref().as_bool();
+        if truth.is_none() {
+            self.refuse_type(&format!("`{key}`"), value, "`true` or `false`");
+        }
+        truth
+    }
+
+    /// One of a few words, which `parse` knows.
+    pub(crate) fn word<T>(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        known: &[&str],
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(key, value)?;
+        let refusal = || format!("`{key}`: `{text}` is none of {}{}", known.join(", "), spelling::advice(&text, known.iter().copied()));
+        let parsed = parse(&text).ok_or_else(refusal);
+        self.accepted(value, parsed)
     }
 
     fn accepted<T>(&mut self, value: &Spanned<DeValue<'_>>, parsed: Result<T, String>) -> Option<T> {
@@ -172,7 +218,7 @@ impl Reading {
         }
     }
 
-    fn refuse_type(&mut self, what: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
+    pub(crate) fn refuse_type(&mut self, what: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
         let found = value.get_ref().type_str();
         let article = if found.starts_with(['a', 'i']) { "an" } else { "a" };
         self.refuse(&value.span(), format!("{what} must be {wanted}, not {article} {found}"));

@@ -1,4 +1,5 @@
-//! `forgemeter apply`: brings the accounts, plans and seats of a data folder to what a TOML file describes, and prints what changed.
+//! `forgemeter apply`: brings accounts, plans, seats and price versions of a data folder to what a TOML file describes, and prints what
+//! changed.
 //!
 //! Works beside a running server, which sees the change with its next request. Reading the file is left to [`crate::accounts_file`].
 
@@ -24,9 +25,16 @@ use store::accounts::{Change, What};
   [[organization]]
   login = \"acme\"
   enterprise = \"acme-corp\"
-  members = [\"hubot\"]")]
+  members = [\"hubot\"]
+
+  [[price_version]]
+  name = \"self-hosted-fee\"
+  effective_from = 2026-03-01
+  [[price_version.sku]]
+  sku = \"actions_self_hosted_linux\"
+  price = 0.002")]
 pub(crate) struct Arguments {
-    /// File of accounts
+    /// File of accounts and price versions
     file: PathBuf,
     #[command(flatten)]
     folder: Folder,

@@ -1,6 +1,6 @@
 //! The options `--data` and `--now` of the verbs that work on the facts of a data folder, beside a server or without one.
 //!
-//! Opening the ledger of a folder is left to [`crate::app`].
+//! Opening the ledger of a folder to serve it is left to [`crate::app`].
 
 use super::Failure;
 use crate::instant;
@@ -8,7 +8,7 @@ use billing::UtcTime;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::database::Database;
-use store::{Clock, FactsDatabase, StoreError};
+use store::{Clock, FactsDatabase, Ledger, StoreError};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Folder {
@@ -37,7 +37,25 @@ pub(crate) struct OpenFolder {
     pub(crate) clock: Clock,
 }
 
+/// Opens facts and ledger of a folder to read them, beside a running server or without one.
+pub(crate) fn ledger_to_read(data: &Path) -> Result<(Arc<FactsDatabase>, Ledger), Failure> {
+    // Opening would make a new folder of a mistyped name.
+    if !data.join("facts.db").is_file() {
+        return Err(Failure::Usage(format!("`{}` is no data folder", data.display())));
+    }
+    if !data.join("ledger.db").is_file() {
+        return Err(Failure::Failed(format!("`{}` has no usage yet: no server ever ran on it", data.display())));
+    }
+    let facts = Arc::new(FactsDatabase::open(Arc::new(Database::open(data)?))?);
+    let ledger = Ledger::open_to_read(data, Arc::clone(&facts))?;
+    Ok((facts, ledger))
+}
+
 impl Folder {
+    pub(crate) fn at(path: PathBuf) -> Folder {
+        Folder { path }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -140,7 +140,7 @@ impl WrittenFile {
 const TICK: Duration = Duration::from_millis(200);
 
 /// Shows on a terminal that something is going on.
-fn spinner() -> ProgressBar {
+pub(crate) fn spinner() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -3,16 +3,15 @@
 //! There are no limits of days here: they protect a server, and whoever holds the folder may read all of it.
 
 use super::{Arguments, Failure, Written, WrittenFile};
+use crate::cli::folder::ledger_to_read;
 use crate::report_csv::{self, CsvWriter, Destination, ReportError, ReportScope};
 use billing::report::ReportDays;
 use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use store::database::Database;
 use store::exports::ExportPart;
-use store::{FactsDatabase, Ledger, Sequence, Snapshot};
+use store::{Sequence, Snapshot};
 
 pub(super) fn run(arguments: &Arguments, data: &Path, bar: &ProgressBar) -> Result<Written, Failure> {
     let snapshot = snapshot(data, arguments.at)?;
@@ -32,15 +31,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path, bar: &ProgressBar) -> Resu
 }
 
 fn snapshot(data: &Path, at: Option<Sequence>) -> Result<Snapshot, Failure> {
-    // Opening would make a new folder of a mistyped name.
-    if !data.join("facts.db").is_file() {
-        return Err(Failure::Usage(format!("`{}` is no data folder", data.display())));
-    }
-    if !data.join("ledger.db").is_file() {
-        return Err(Failure::Failed(format!("`{}` has no usage yet: no server ever ran on it", data.display())));
-    }
-    let facts = Arc::new(FactsDatabase::open(Arc::new(Database::open(data)?))?);
-    let ledger = Ledger::open_to_read(data, facts)?;
+    let (_, ledger) = ledger_to_read(data)?;
     Ok(match at {
         Some(sequence) => ledger.snapshot_at(sequence)?,
         None => ledger.snapshot()?,
