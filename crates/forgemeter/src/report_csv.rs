@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
+use store::durable;
 use store::exports::ExportPart;
 use store::{Sequence, Snapshot, StoreError};
 
@@ -184,7 +185,7 @@ pub(crate) fn write_parts(
             break;
         }
     }
-    sync_folder(to.folder).map_err(ReportError::write(to.folder))?;
+    durable::sync_folder(to.folder).map_err(ReportError::write(to.folder))?;
     Ok(parts)
 }
 
@@ -202,12 +203,7 @@ fn write_part(
         csv.row(&row?)?;
     }
     let (file, part) = csv.finish(file_name)?;
-    file.sync_all().map_err(ReportError::write(&unfinished))?;
+    durable::sync_file(&file, &unfinished).map_err(ReportError::write(&unfinished))?;
     std::fs::rename(&unfinished, to.folder.join(&part.file_name)).map_err(ReportError::write(&unfinished))?;
     Ok(part)
-}
-
-/// Makes new and renamed names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

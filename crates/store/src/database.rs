@@ -3,8 +3,8 @@
 //! Any process of the folder may write it; a writer waits for another one's short transaction. A commit is durable when it returns.
 //! Reads have a connection of their own: they never wait for the disk of a write, and its `data_version` tells of every commit.
 
-use crate::StoreError;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use crate::{StoreError, durable};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,8 +35,10 @@ impl Database {
     /// # Errors
     /// When it cannot be opened or migrated, or a newer program has migrated it further.
     pub fn open(folder: &Path) -> Result<Database, StoreError> {
-        std::fs::create_dir_all(folder).map_err(StoreError::io(folder))?;
         let path = folder.join("facts.db");
+        if !path.exists() {
+            durable::create_folder(folder).map_err(StoreError::io(folder))?;
+        }
         let mut writer = connect(&path)?;
         migrate(&mut writer, &path)?;
         let reader = connect(&path)?;
@@ -78,8 +80,18 @@ impl Database {
         let mut connection = lock(&self.writer);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = write(&transaction)?;
-        transaction.commit()?;
+        transaction.commit().map_err(|error| or_stop(error, &self.path))?;
         Ok(value)
+    }
+}
+
+/// A commit that the disk refused for another reason than being full ends the process: nobody knows what it holds then.
+fn or_stop(error: rusqlite::Error, path: &Path) -> rusqlite::Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt) => {
+            durable::stop(&format!("{} could not be written: {error}", path.display()))
+        }
+        _ => error,
     }
 }
 

@@ -130,7 +130,7 @@ impl Ledger {
     /// # Errors
     /// [`StoreError::Locked`] when another process serves the folder; else when files are missing or damaged.
     pub fn open(folder: &Path, facts: Arc<FactsDatabase>, clock: Arc<Clock>, limits: LedgerLimits) -> Result<Ledger, StoreError> {
-        std::fs::create_dir_all(folder.join(published::SEGMENTS)).map_err(StoreError::io(folder))?;
+        crate::durable::create_folder(&folder.join(published::SEGMENTS)).map_err(StoreError::io(folder))?;
         let file = LedgerFile::open_to_write(folder, published::take_lock(folder)?)?;
         let (shared, loaded) = published::load(folder, &file, facts)?;
         shared.remove_orphans()?;

@@ -9,6 +9,7 @@
 pub mod accounts;
 pub mod clock;
 pub mod database;
+pub mod durable;
 mod error;
 pub mod exports;
 pub mod facts;

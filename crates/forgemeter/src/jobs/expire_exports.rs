@@ -20,7 +20,7 @@ pub(super) fn run(app: &App) -> Result<(), StoreError> {
 pub(super) fn sweep(app: &App) -> Result<(), StoreError> {
     let exports = export_report::exports_folder(app.database.folder());
     let io = |source| StoreError::Io { path: exports.clone(), source };
-    std::fs::create_dir_all(&exports).map_err(io)?;
+    store::durable::create_folder(&exports).map_err(io)?;
     for entry in std::fs::read_dir(&exports).map_err(io)? {
         let entry = entry.map_err(io)?;
         // What has a name that is no text was not put here by this program, but it lies in a folder that is ours alone.

@@ -11,6 +11,7 @@ use billing::UtcTime;
 use std::io;
 use std::path::{Path, PathBuf};
 use store::StoreError;
+use store::durable;
 use store::exports::{Export, ExportPart, ExportStatus};
 use store::jobs::{Job, LEASE_SECONDS};
 
@@ -60,9 +61,7 @@ fn write(app: &App, job: &Job, export: &Export) -> Result<Vec<ExportPart>, Repor
     let snapshot = app.ledger.snapshot_at(export.sequence)?;
     let folder = folder(app.database.folder(), &export.id);
     clear(&folder).map_err(ReportError::write(&folder))?;
-    std::fs::create_dir_all(&folder).map_err(ReportError::write(&folder))?;
-    let exports = exports_folder(app.database.folder());
-    report_csv::sync_folder(&exports).map_err(ReportError::write(&exports))?;
+    durable::create_folder(&folder).map_err(ReportError::write(&folder))?;
     let scope = ReportScope { enterprise: export.enterprise, report_type: export.report_type, days: export.days };
     let to = Destination { folder: &folder, rows_per_part: export.rows_per_part, attempt: job.epoch.to_string() };
     let mut last = app.clock.now();

@@ -3,7 +3,7 @@
 //! A new file is written under a temporary name that is never used again, synced, and renamed by [`NewFile::finish`]; only the
 //! manifest then makes it count. A crash leaves orphans, nothing else. What is in a file is left to the formats.
 
-use crate::StoreError;
+use crate::{StoreError, durable};
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -126,7 +126,7 @@ impl NewFile {
         let summing = self.writer.get_mut();
         summing.close_part();
         let checksums = Checksums { length: summing.length, parts: std::mem::take(&mut summing.parts) };
-        summing.file.sync_all().map_err(StoreError::io(&self.temporary))?;
+        durable::sync_file(&summing.file, &self.temporary).map_err(StoreError::io(&self.temporary))?;
         std::fs::rename(&self.temporary, &self.finished).map_err(StoreError::io(&self.temporary))?;
         self.kept = true;
         Ok(checksums)
@@ -152,11 +152,6 @@ impl Drop for NewFile {
             eprintln!("forgemeter: could not remove {}: {error}", self.temporary.display());
         }
     }
-}
-
-/// Makes a rename durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io(folder))
 }
 
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::published::{Loaded, Published, Shared};
 use super::seal::{Install, Sealer};
 use super::spellings::Spellings;
 use super::{Answer, Committed, Sequence, Verdict};
-use crate::{Clock, StoreError};
+use crate::{Clock, StoreError, durable};
 use billing::account::folded;
 use billing::{AccountId, Facts, Name, UsageEvent, UtcTime};
 use std::collections::{BTreeMap, HashMap};
@@ -31,8 +31,6 @@ const GROUP_WAIT_MIN: Duration = Duration::from_micros(200);
 const GROUP_WAIT_MAX: Duration = Duration::from_millis(10);
 /// Blocks that are deleted at once after a seal, so that no group waits long for it.
 const BLOCKS_PER_SLICE: u32 = 32;
-/// The exit code after a failed write, as `sysexits` has it for input and output errors.
-const EXIT_IO: i32 = 74;
 
 /// A body of events with what can be computed before the committer sees it.
 pub(crate) struct Submission {
@@ -491,8 +489,7 @@ fn applied<T>(result: Result<T, StoreError>) -> T {
     }
 }
 
-/// Ends the process without another write: what is on the disk is what the next start recovers from.
+/// Ends the process: what is on the disk is what the next start recovers from.
 fn stop(error: &StoreError) -> ! {
-    eprintln!("forgemeter: the ledger could not be written and stops: {error}");
-    std::process::exit(EXIT_IO)
+    durable::stop(&format!("the ledger could not be written: {error}"))
 }

@@ -4,14 +4,14 @@
 //! left to the manifest.
 
 use super::block::StoredEvent;
-use super::checked_file::{Checksums, sync_folder};
+use super::checked_file::Checksums;
 use super::codec::{Broken, Reader, Writer};
 use super::events_file::{EventRows, EventsFile, EventsWriter};
 use super::id_file::{IdFile, SealedId};
 use super::identity::IdentityKey;
 use super::lines_file::{LinePart, LinesFile, LinesWriter};
 use super::totals::{self, TotalsByMonth};
-use crate::StoreError;
+use crate::{StoreError, durable};
 use billing::line::{LineKey, LineSums, line_key, line_sums};
 use billing::{Day, FactNumber, Facts, Name, rating};
 use std::collections::BTreeMap;
@@ -172,7 +172,7 @@ pub(crate) fn write(
     let cleanup = Cleanup { folder: plan.folder, names: file_names(&plan.name), armed: true };
     let (record, totals, ids) = making.finish(&ids_name)?;
     verify(plan, &record, &ids)?;
-    sync_folder(plan.folder)?;
+    durable::sync_folder(plan.folder).map_err(StoreError::io(plan.folder))?;
     cleanup.keep();
     Ok((record, totals))
 }
