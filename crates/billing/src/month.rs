@@ -151,7 +151,7 @@ pub fn hourly_days(totals: &MonthTotals, facts: &Facts) -> BTreeSet<Day> {
 fn whole_day_discount(key: &TotalKey, payer: AccountId, gross: Amount, pools: &Pools, facts: &Facts) -> Result<Amount, Overflow> {
     let pool = rating::total_pool(key, payer, facts).and_then(|pool| pools.get(&pool));
     if let Some(Pool::RanOut(crossing)) = pool
-        && crossing.day == key.day
+        && crossing.last.day == key.day
     {
         return Ok(Amount::ZERO);
     }

@@ -125,13 +125,23 @@ impl DrawOrder {
     }
 }
 
+/// The day on which a pool runs out. Usage is only ever added, so the same sums mean the same draws of that day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastDay {
+    pub day: Day,
+    /// What the pool holds when the day begins.
+    pub left: Draw,
+    /// What the whole day draws.
+    pub drawn: Draw,
+}
+
 /// What has become of a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pool {
     /// It holds more than was drawn.
     Open { left: Draw },
-    /// It runs out on a day, whose events have to be read for the crossing event; `left` is what it holds when the day begins.
-    RunsOut { day: Day, left: Draw },
+    /// It runs out on a day, whose events have to be read for the crossing event.
+    RunsOut(LastDay),
     /// It ran out with one event: what was used before it is fully discounted, what was used after it not at all.
     RanOut(Box<Crossing>),
 }
@@ -139,7 +149,7 @@ pub enum Pool {
 /// The event that took the last of a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crossing {
-    pub day: Day,
+    pub last: LastDay,
     pub order: DrawOrder,
     /// What the pool still gave to it.
     pub discount: Amount,
@@ -211,7 +221,7 @@ fn settle_pool(size: Draw, days: &BTreeMap<Day, Draw>) -> Result<Pool, Overflow>
     let mut left = size;
     for (day, drawn) in days {
         if *drawn > left {
-            return Ok(Pool::RunsOut { day: *day, left });
+            return Ok(Pool::RunsOut(LastDay { day: *day, left, drawn: *drawn }));
         }
         left = left.minus(*drawn)?;
     }
@@ -274,10 +284,10 @@ impl DayEvent {
 /// Finds the crossing event among the day's events of one pool, which may come in any order.
 ///
 /// # Errors
-/// On overflow, or when the events draw no more than `left`: then they are not all of the day's.
-pub fn cross(facts: &Facts, key: &PoolKey, day: Day, left: Draw, mut events: Vec<DayEvent>) -> Result<Crossing, Overflow> {
+/// On overflow, or when the events draw no more than what is left: then they are not all of the day's.
+pub fn cross(facts: &Facts, key: &PoolKey, last: LastDay, mut events: Vec<DayEvent>) -> Result<Crossing, Overflow> {
     events.sort_by(|a, b| a.order.cmp(&b.order));
-    let mut left = left;
+    let mut left = last.left;
     let mut day_discounts = Discounts::new();
     for event in events {
         let crosses = event.draw > left;
@@ -285,7 +295,7 @@ pub fn cross(facts: &Facts, key: &PoolKey, day: Day, left: Draw, mut events: Vec
         let sum = day_discounts.entry(event.crossed_key()).or_insert(Amount::ZERO);
         *sum = sum.plus(discount)?;
         if crosses {
-            return Ok(Crossing { day, order: event.order, discount, day_discounts });
+            return Ok(Crossing { last, order: event.order, discount, day_discounts });
         }
         left = left.minus(event.draw)?;
     }
@@ -341,12 +351,12 @@ pub fn rate(gross: Amount, free: bool, pool: Option<&Pool>, place: Place<'_>) ->
         _ if free => gross,
         None => Amount::ZERO,
         Some(Pool::Open { .. }) => gross,
-        Some(Pool::RunsOut { day, .. }) => whole_day(gross, place, *day)?,
+        Some(Pool::RunsOut(last)) => whole_day(gross, place, last.day)?,
         Some(Pool::RanOut(crossing)) => match place {
             Place::Event(order) if *order == crossing.order => crossing.discount,
             Place::Event(order) if *order < crossing.order => gross,
             Place::Event(_) => Amount::ZERO,
-            Place::WholeDay(_) => whole_day(gross, place, crossing.day)?,
+            Place::WholeDay(_) => whole_day(gross, place, crossing.last.day)?,
         },
     };
     Rated::new(gross, discount)
@@ -409,7 +419,7 @@ pub fn settle_hours(facts: &Facts, day: Day, events: Vec<(PoolKey, DayEvent)>, n
         let size = allowance::pool_size(facts, rule, &key, now)?;
         let drawn = events.iter().try_fold(Draw::ZERO, |sum, event| sum.plus(event.draw))?;
         let pool = if drawn > size {
-            let crossing = cross(facts, &key, day, size, events)?;
+            let crossing = cross(facts, &key, LastDay { day, left: size, drawn }, events)?;
             add_discounts(&mut discounts, &crossing.day_discounts)?;
             Pool::RanOut(Box::new(crossing))
         } else {

@@ -81,9 +81,9 @@ fn rated(events: &[UsageEvent], facts: &Facts) -> (RatedMonth, Vec<(UsageEvent, 
     }
     let mut pools = rating::settle(&totals, ENTERPRISE, facts, now).unwrap();
     for (key, pool) in &mut pools {
-        if let Pool::RunsOut { day, left } = *pool {
-            let of_day = draws.iter().filter(|(on, of, _)| *on == day && of == key).map(|(_, _, event)| event.clone());
-            *pool = Pool::RanOut(Box::new(rating::cross(facts, key, day, left, of_day.collect()).unwrap()));
+        if let Pool::RunsOut(last) = *pool {
+            let of_day = draws.iter().filter(|(on, of, _)| *on == last.day && of == key).map(|(_, _, event)| event.clone());
+            *pool = Pool::RanOut(Box::new(rating::cross(facts, key, last, of_day.collect()).unwrap()));
         }
     }
     let (mut hourly, mut given) = (Pools::new(), Discounts::new());

@@ -308,6 +308,8 @@ fn lines_and_months_come_to_what_a_plain_walk_over_all_events_comes_to() {
                 batch.push(sent[random.below(sent.len())].clone());
             }
             process.ledger.commit(batch).unwrap();
+            // Rated now, so that later answers rest on what is known from before.
+            process.ledger.snapshot().unwrap().month(ENTERPRISE, Month::parse("2026-10").unwrap()).unwrap();
             match random.below(8) {
                 0 => process.ledger.seal().unwrap(),
                 1 => process.ledger.merge().unwrap(),

@@ -57,7 +57,7 @@ impl RatedLines {
         if month.totals.is_empty() {
             return Ok(Box::new(std::iter::empty()));
         }
-        let crosses = |pool: &Pool| matches!(pool, Pool::RanOut(crossing) if crossing.day == day);
+        let crosses = |pool: &Pool| matches!(pool, Pool::RanOut(crossing) if crossing.last.day == day);
         if month.hourly_days.contains(&day) || month.pools.values().any(crosses) {
             return self.day_of_events(day, &month);
         }

@@ -10,9 +10,9 @@ use super::published::{Published, Shared};
 use super::segment::Segment;
 use super::{RatedLines, Sequence};
 use crate::StoreError;
-use billing::allowance::{Draw, PoolKey};
+use billing::allowance::PoolKey;
 use billing::month::{self, MonthTotals, RatedMonth};
-use billing::rating::{self, DayEvent, Discounts, Pool, Pools, Unrated};
+use billing::rating::{self, DayEvent, Discounts, LastDay, Pool, Pools, Unrated};
 use billing::{AccountId, Amount, Day, FactNumber, Facts, Month, UsageEvent, UtcTime};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -121,13 +121,14 @@ impl Snapshot {
     /// When files are missing or damaged.
     pub fn month(&self, payer: AccountId, month: Month) -> Result<Arc<RatedMonth>, StoreError> {
         if !self.live {
-            return Ok(Arc::new(self.rate_month(payer, month)?));
+            return Ok(Arc::new(self.rate_month(payer, month, None)?));
         }
         let stamp = self.stamp(payer, month);
         if let Some(known) = self.shared.rated.get(payer, month, stamp, self.time) {
             return Ok(known);
         }
-        let rated = Arc::new(self.rate_month(payer, month)?);
+        let before = self.shared.rated.with_facts(payer, month, self.facts.number);
+        let rated = Arc::new(self.rate_month(payer, month, before.as_deref())?);
         let holds_until = self.facts.next_change(self.time);
         self.shared.rated.put(payer, month, RatedOnce { stamp, rated_at: self.time, holds_until, month: Arc::clone(&rated) });
         Ok(rated)
@@ -162,17 +163,17 @@ impl Snapshot {
             let picked = generation.pick(self.until_live(), |header| header.first_day <= last && first <= header.last_day)?;
             picked.iter().filter(|stored| stored.event.used_at.month() == month).try_for_each(|stored| count(&stored.event))?;
         }
-        all.iter().map(|(payer, totals)| Ok((*payer, self.rate_totals(*payer, totals)?))).collect()
+        all.iter().map(|(payer, totals)| Ok((*payer, self.rate_totals(*payer, totals, None)?))).collect()
     }
 
-    fn rate_month(&self, payer: AccountId, month: Month) -> Result<RatedMonth, StoreError> {
-        self.rate_totals(payer, &self.totals(payer, month)?)
+    fn rate_month(&self, payer: AccountId, month: Month, known: Option<&RatedMonth>) -> Result<RatedMonth, StoreError> {
+        self.rate_totals(payer, &self.totals(payer, month)?, known)
     }
 
-    fn rate_totals(&self, payer: AccountId, totals: &MonthTotals) -> Result<RatedMonth, StoreError> {
+    fn rate_totals(&self, payer: AccountId, totals: &MonthTotals, known: Option<&RatedMonth>) -> Result<RatedMonth, StoreError> {
         let facts = &*self.facts;
         let mut pools = rating::settle(totals, payer, facts, self.time)?;
-        self.cross(payer, &mut pools)?;
+        self.cross(payer, &mut pools, known)?;
         let mut hourly = Discounts::new();
         for day in month::hourly_days(totals, facts) {
             for (key, discount) in self.settle_hours(payer, day)?.1 {
@@ -278,12 +279,17 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Finds the crossing event of every pool that runs out; each day is read once, however many pools run out on it.
-    fn cross(&self, payer: AccountId, pools: &mut Pools) -> Result<(), StoreError> {
-        let mut days: BTreeMap<Day, BTreeMap<PoolKey, (Draw, Vec<DayEvent>)>> = BTreeMap::new();
-        for (key, pool) in pools.iter() {
-            if let Pool::RunsOut { day, left } = pool {
-                days.entry(*day).or_default().insert(key.clone(), (*left, Vec::new()));
+    /// Finds the crossing event of every pool that runs out; each day is read once, however many pools run out on it. A crossing that
+    /// is known from before holds as long as its day draws the same.
+    fn cross(&self, payer: AccountId, pools: &mut Pools, known: Option<&RatedMonth>) -> Result<(), StoreError> {
+        let mut days: BTreeMap<Day, BTreeMap<PoolKey, (LastDay, Vec<DayEvent>)>> = BTreeMap::new();
+        for (key, pool) in pools.iter_mut() {
+            let Pool::RunsOut(last) = *pool else { continue };
+            match known.and_then(|known| known.pools.get(key)) {
+                Some(Pool::RanOut(crossing)) if crossing.last == last => *pool = Pool::RanOut(crossing.clone()),
+                _ => {
+                    days.entry(last.day).or_default().insert(key.clone(), (last, Vec::new()));
+                }
             }
         }
         for (day, mut waiting) in days {
@@ -292,8 +298,8 @@ impl Snapshot {
                     events.push(event);
                 }
             })?;
-            for (key, (left, events)) in waiting {
-                let crossing = rating::cross(&self.facts, &key, day, left, events)?;
+            for (key, (last, events)) in waiting {
+                let crossing = rating::cross(&self.facts, &key, last, events)?;
                 pools.insert(key, Pool::RanOut(Box::new(crossing)));
             }
         }
@@ -375,6 +381,12 @@ impl RatedMonths {
         let known = months.get(&(payer, month))?;
         let holds = known.stamp == stamp && known.rated_at <= time && known.holds_until.is_none_or(|until| time < until);
         holds.then(|| Arc::clone(&known.month))
+    }
+
+    /// The month as it was rated last with the same facts, however old.
+    fn with_facts(&self, payer: AccountId, month: Month, facts: FactNumber) -> Option<Arc<RatedMonth>> {
+        let months = self.months.lock().unwrap_or_else(PoisonError::into_inner);
+        months.get(&(payer, month)).filter(|known| known.stamp.facts == facts).map(|known| Arc::clone(&known.month))
     }
 
     fn put(&self, payer: AccountId, month: Month, rated: RatedOnce) {

@@ -109,7 +109,7 @@ fn pools_run_out_within_each_whole_month() {
         let ran_out: BTreeMap<&str, u8> = pools
             .iter()
             .filter_map(|(PoolKey { pool, .. }, outcome)| match outcome {
-                rating::Pool::RunsOut { day, .. } => Some((&**pool, day.day_of_month())),
+                rating::Pool::RunsOut(last) => Some((&**pool, last.day.day_of_month())),
                 _ => None,
             })
             .collect();
