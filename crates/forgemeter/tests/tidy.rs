@@ -308,6 +308,7 @@ fn sources() -> Vec<Source> {
     for folder in entries(&root().join("crates")) {
         collect_sources(&folder, &mut files);
     }
+    collect_sources(&root().join("benches"), &mut files);
     assert!(files.len() > 10, "the workspace has more sources than {}", files.len());
     let path = |file: &Path| file.strip_prefix(root()).expect("below the root").to_str().expect("a readable path").replace('\\', "/");
     files.iter().map(|file| Source::new(path(file), read(file))).collect()
