@@ -124,10 +124,17 @@ impl Disk {
         self.calls = 0;
     }
 
-    /// Calls since the last plan, and whether its fault has happened.
+    /// The call that the planned fault has hit first; nothing when it has not come to it.
     #[must_use]
-    pub fn calls(&self) -> (u64, bool) {
-        (self.calls, self.fault.as_ref().is_some_and(|fault| fault.has_hit))
+    pub fn hit(&self) -> Option<Call> {
+        self.fault.as_ref().and_then(|fault| fault.hit)
+    }
+
+    /// Ends a fault that lasts; one that has not come yet stays planned.
+    pub fn heal(&mut self) {
+        if let Some(fault) = &mut self.fault {
+            fault.lasts = false;
+        }
     }
 
     fn alive(&self) -> Result<(), DiskError> {

@@ -68,6 +68,14 @@ impl Exports {
         Ok(true)
     }
 
+    /// Whether the first export is completed, as far as the server says.
+    #[must_use]
+    pub fn is_one_completed(&self, api: &Api) -> bool {
+        let first = self.lock().keys().next().cloned();
+        let answer = first.and_then(|id| api.get(&format!("{PATH}/{id}")));
+        answer.is_none_or(|(_, text)| text.contains("\"completed\""))
+    }
+
     /// Waits until every export is made and checks each.
     ///
     /// # Errors

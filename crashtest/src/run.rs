@@ -65,9 +65,7 @@ impl<'a> Run<'a> {
     pub fn new(program: &'a Program, data: Option<&Path>, seed: u64) -> Run<'a> {
         let scratch = tempfile::tempdir().unwrap();
         let data = data.map_or_else(|| scratch.path().join("data"), Path::to_owned);
-        // A planted fault is for the server alone.
-        let sound = Program { planted: None, ..program.clone() };
-        let token = sound.prepare(&data, scratch.path());
+        let token = program.prepare(&data, scratch.path());
         let history = History::new(seed, &scratch.path().join("history.log"));
         Run { program, data, scratch, token, history, exports: Exports::default(), dice: Dice::new(seed) }
     }

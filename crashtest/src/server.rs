@@ -33,9 +33,6 @@ impl Program {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command.env_clear().stdin(Stdio::null());
-        if let Some(planted) = &self.planted {
-            command.env("FORGEMETER_PLANTED", planted);
-        }
         command
     }
 
@@ -62,6 +59,10 @@ impl Program {
     pub fn spawn(&self, data: &Path, messages: &Path) -> Starting {
         let (seal, merge) = (self.seal_events.to_string(), self.merge_segments.to_string());
         let mut serve = self.command();
+        // A planted fault is for the server alone: who checks it must be sound.
+        if let Some(planted) = &self.planted {
+            serve.env("FORGEMETER_PLANTED", planted);
+        }
         serve.args(["serve", "--listen", "127.0.0.1:0", "--now", NOW, "--seal-events", &seal, "--merge-segments", &merge, "--data"]);
         serve.arg(data).stdout(Stdio::piped()).stderr(std::fs::File::create(messages).unwrap());
         let mut process = serve.spawn().expect("the program can be run");

@@ -31,7 +31,6 @@ pub struct Fault {
     pub failure: Failure,
     /// Every later call fails too.
     pub lasts: bool,
-    pub has_hit: bool,
     /// The call that was hit first.
     pub hit: Option<Call>,
 }
@@ -55,14 +54,13 @@ impl Outcome {
 impl Fault {
     #[must_use]
     pub fn new(nth: u64, failure: Failure, lasts: bool) -> Fault {
-        Fault { nth, failure, lasts, has_hit: false, hit: None }
+        Fault { nth, failure, lasts, hit: None }
     }
 
     pub(super) fn outcome(&mut self, call: Call, number: u64) -> Outcome {
         if number < self.nth || (number > self.nth && !self.lasts) {
             return Outcome::Works;
         }
-        self.has_hit = true;
         self.hit.get_or_insert(call);
         match (self.failure, call) {
             (Failure::Short, Call::Write) => Outcome::Short,

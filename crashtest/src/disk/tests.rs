@@ -97,7 +97,7 @@ fn faults_hit_the_call_that_they_are_planned_for() {
     assert_eq!(disk.write(file, 0, b"12", true), Ok(2));
     assert_eq!(disk.write(file, 2, b"3456", false), Ok(4), "what does not count is not hit");
     assert_eq!(disk.write(file, 6, b"7890", true), Ok(2));
-    assert_eq!(disk.calls(), (2, true));
+    assert_eq!(disk.hit(), Some(Call::Write));
     disk.plan(Some(Fault::new(1, Failure::Full, true)));
     assert_eq!(disk.create(ROOT, name("b"), false), Err(DiskError::Full));
     assert_eq!(disk.rename((ROOT, name("a")), (ROOT, name("b"))), Err(DiskError::Full));

@@ -55,6 +55,8 @@ pub(crate) enum Failure {
 }
 
 pub(crate) fn run() -> ExitCode {
+    #[cfg(feature = "planted")]
+    crate::config::plant();
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Serve(arguments) => serve::run(arguments),

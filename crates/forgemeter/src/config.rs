@@ -146,6 +146,15 @@ fn variable_of(key: &str) -> String {
     format!("FORGEMETER_{}", key.replace('.', "_").to_uppercase())
 }
 
+/// Plants the fault that the environment names, in a build that can have one.
+#[cfg(feature = "planted")]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub(crate) fn plant() {
+    if let Ok(name) = std::env::var("FORGEMETER_PLANTED") {
+        store::planted::plant(name);
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {

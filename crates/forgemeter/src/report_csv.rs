@@ -13,6 +13,7 @@ use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use store::durable;
 use store::exports::ExportPart;
+use store::planted::{Fault, is_planted};
 use store::{Sequence, Snapshot, StoreError};
 
 /// Why a report could not be written.
@@ -203,7 +204,9 @@ fn write_part(
         csv.row(&row?)?;
     }
     let (file, part) = csv.finish(file_name)?;
-    durable::sync_file(&file, &unfinished).map_err(ReportError::write(&unfinished))?;
+    if !is_planted(Fault::ExportUnsynced) {
+        durable::sync_file(&file, &unfinished).map_err(ReportError::write(&unfinished))?;
+    }
     std::fs::rename(&unfinished, to.folder.join(&part.file_name)).map_err(ReportError::write(&unfinished))?;
     Ok(part)
 }

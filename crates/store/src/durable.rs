@@ -4,6 +4,7 @@
 //! the disk holds, and the next one would say that all is well: so it ends the process, and the next start recovers from what is
 //! there. Only a full disk is told to the caller, who removes what was being written.
 
+use crate::planted::{Fault, is_planted};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -16,7 +17,10 @@ pub(crate) const EXIT_IO: i32 = 74;
 /// # Errors
 /// When the disk is full.
 pub fn sync_file(file: &File, path: &Path) -> io::Result<()> {
-    or_stop(file.sync_all(), path)
+    match file.sync_all() {
+        Err(_) if is_planted(Fault::FailedSyncRetried) => file.sync_all(),
+        synced => or_stop(synced, path),
+    }
 }
 
 /// Makes new, renamed and removed names in a folder durable.
@@ -41,7 +45,7 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
         Err(error) if !folder.is_dir() => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    above.map_or(Ok(()), sync_folder)
+    above.filter(|_| !is_planted(Fault::FoldersUnsynced)).map_or(Ok(()), sync_folder)
 }
 
 fn or_stop(synced: io::Result<()>, path: &Path) -> io::Result<()> {

@@ -15,6 +15,7 @@ pub mod exports;
 pub mod facts;
 pub mod jobs;
 pub mod ledger;
+pub mod planted;
 pub mod random;
 mod settings;
 pub mod tokens;

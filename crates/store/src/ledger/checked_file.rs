@@ -3,6 +3,7 @@
 //! A new file is written under a temporary name that is never used again, synced, and renamed by [`NewFile::finish`]; only the
 //! manifest then makes it count. A crash leaves orphans, nothing else. What is in a file is left to the formats.
 
+use crate::planted::{Fault, is_planted};
 use crate::{StoreError, durable};
 use bytes::Bytes;
 use std::fs::File;
@@ -126,7 +127,9 @@ impl NewFile {
         let summing = self.writer.get_mut();
         summing.close_part();
         let checksums = Checksums { length: summing.length, parts: std::mem::take(&mut summing.parts) };
-        durable::sync_file(&summing.file, &self.temporary).map_err(StoreError::io(&self.temporary))?;
+        if !is_planted(Fault::SegmentUnsynced) {
+            durable::sync_file(&summing.file, &self.temporary).map_err(StoreError::io(&self.temporary))?;
+        }
         std::fs::rename(&self.temporary, &self.finished).map_err(StoreError::io(&self.temporary))?;
         self.kept = true;
         Ok(checksums)

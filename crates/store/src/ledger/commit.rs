@@ -13,6 +13,7 @@ use super::published::{Loaded, Published, Shared};
 use super::seal::{Install, Sealer};
 use super::spellings::Spellings;
 use super::{Answer, Committed, Sequence, Verdict};
+use crate::planted::{Fault, is_planted};
 use crate::{Clock, StoreError, durable};
 use billing::account::folded;
 use billing::{AccountId, Facts, Name, UsageEvent, UtcTime};
@@ -335,21 +336,28 @@ impl Committer {
         let bytes = block::encode(generation.number, first, now, &events, &mut self.numbering);
         let last = first.saturating_add(u64::try_from(events.len()).map_err(|_| StoreError::Overflow)?).saturating_sub(1);
         let group = Group { marks: mark.into_iter().collect(), spellings: decided.spellings.iter().collect(), block: Some((last, &bytes)) };
+        if is_planted(Fault::IdentityBeforeCommit) {
+            self.remember(generation.number, first, decided);
+        }
         if let Err(error) = self.write_group(&group) {
             self.numbering.truncate(names_before);
             return Err(error);
         }
         self.spellings.add(std::mem::take(&mut decided.spellings));
         self.last_mark = mark.or(self.last_mark);
-        let identities = self.identities.entry(generation.number).or_default();
-        for (sequence, (identity, content, _)) in (first..).zip(&decided.accepted) {
-            identities.insert(*identity, Known { content: *content, sequence });
-        }
+        self.remember(generation.number, first, decided);
         self.take_facts(facts);
         let new_names = self.numbering.names().get(names_before..).unwrap_or(&[]);
         applied(generation.push_encoded(bytes, new_names, &events, facts));
         self.finish(last, now);
         Ok(last)
+    }
+
+    fn remember(&mut self, generation: u64, first: u64, decided: &Decided) {
+        let identities = self.identities.entry(generation).or_default();
+        for (sequence, (identity, content, _)) in (first..).zip(&decided.accepted) {
+            identities.insert(*identity, Known { content: *content, sequence });
+        }
     }
 
     /// A mark is due when facts have changed, and once in every UTC day: between marks neither facts nor pool sizes change.
@@ -371,6 +379,7 @@ impl Committer {
 
     fn write_group(&mut self, group: &Group<'_>) -> Result<(), StoreError> {
         match self.file.write_group(group) {
+            Err(StoreError::DiskFull) if is_planted(Fault::FullDiskAcknowledged) => Ok(()),
             Err(StoreError::DiskFull) => Err(StoreError::DiskFull),
             Err(error) => stop(&error),
             Ok(()) => Ok(()),

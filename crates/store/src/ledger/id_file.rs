@@ -6,6 +6,7 @@
 use super::checked_file::{CheckedFile, Checksums, NewFile};
 use super::identity::Identity;
 use crate::StoreError;
+use crate::planted::{Fault, is_planted};
 use std::io::Write;
 use std::path::Path;
 
@@ -34,6 +35,13 @@ pub(crate) struct IdFile {
 impl IdFile {
     /// Writes ids, which must be sorted; returns the file's checksums.
     pub(crate) fn write(folder: &Path, name: &str, ids: &[SealedId]) -> Result<Checksums, StoreError> {
+        let kept: Vec<SealedId>;
+        let ids = if is_planted(Fault::IdFileIncomplete) {
+            kept = ids.iter().filter(|id| !id.row.is_multiple_of(97)).copied().collect();
+            &kept
+        } else {
+            ids
+        };
         let mut file = NewFile::create(folder, name)?;
         let mut page = vec![0; PAGE_BYTES];
         page[..4].copy_from_slice(MAGIC);

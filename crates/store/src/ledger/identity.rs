@@ -4,6 +4,7 @@
 //! nobody can construct two events with one identity. Beside it stand 8 bytes of hash of its content, which tell a harmless repeat
 //! from a conflict. The ids of the tail are held in memory; those of sealed events in id files ([`super::id_file`]).
 
+use crate::planted::{Fault, is_planted};
 use billing::account::folded;
 use billing::usage::Job;
 use billing::{AccountId, UsageEvent};
@@ -35,6 +36,7 @@ impl IdentityKey {
     pub(crate) fn identity(&self, owner: AccountId, source: &str, id: &str) -> Identity {
         let mut bytes = Vec::with_capacity(ROOM_BYTES);
         bytes.extend_from_slice(&owner.0.to_le_bytes());
+        let source = if is_planted(Fault::IdentityWithoutSource) { "" } else { source };
         push_field(&mut bytes, source.as_bytes());
         push_field(&mut bytes, id.as_bytes());
         let hash = blake3::keyed_hash(&self.0, &bytes);

@@ -3,6 +3,7 @@
 //! Written only by the process that holds `ledger.lock`, and there only by the committer's thread. The manifest alone decides which
 //! files of the folder count. A commit is durable when it returns: WAL with `synchronous=FULL`.
 
+mod mistakes;
 mod whole;
 
 use super::checked_file::Checksums;
@@ -10,9 +11,11 @@ use super::codec::Broken;
 use super::identity::IdentityKey;
 use super::segment::SegmentRecord;
 use super::totals::{self, TotalsByMonth};
+use crate::planted::{Fault, is_planted};
 use crate::{StoreError, random};
 use billing::month::MonthTotals;
 use billing::{AccountId, FactNumber, Month, Name, UtcTime};
+use mistakes::{commit_now, synchronous};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -95,7 +98,7 @@ impl LedgerFile {
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "auto_vacuum", "incremental")?;
         connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "synchronous", synchronous())?;
         connection.pragma_update(None, "secure_delete", "off")?;
         connection.pragma_update(None, "foreign_keys", "on")?;
         create(&mut connection)?;
@@ -129,12 +132,13 @@ impl LedgerFile {
     }
 
     pub(crate) fn write_group(&mut self, group: &Group<'_>) -> Result<(), StoreError> {
+        self.commit_late()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for mark in &group.marks {
+        for mark in group.marks.iter().filter(|_| !is_planted(Fault::MarksUnwritten)) {
             let mut insert = transaction.prepare_cached("INSERT INTO mark (sequence, received_at, fact_number) VALUES (?1, ?2, ?3)")?;
             insert.execute(params![to_sql(mark.sequence)?, mark.received_at.microseconds(), to_sql(mark.facts.0)?])?;
         }
-        for (key, text) in &group.spellings {
+        for (key, text) in group.spellings.iter().filter(|_| !is_planted(Fault::SpellingsUnwritten)) {
             let mut insert = transaction.prepare_cached("INSERT INTO spelling (kind, owner, folded, text) VALUES (?1, ?2, ?3, ?4)")?;
             insert.execute(params![kind_to_sql(key.kind), key.owner.0, key.folded, &***text])?;
         }
@@ -142,7 +146,7 @@ impl LedgerFile {
             let mut insert = transaction.prepare_cached("INSERT INTO block (last_sequence, body) VALUES (?1, ?2)")?;
             insert.execute(params![to_sql(last_sequence)?, body])?;
         }
-        transaction.commit()?;
+        commit_now(transaction)?;
         Ok(())
     }
 
@@ -154,12 +158,14 @@ impl LedgerFile {
         replaced: &[String],
         watermark: Option<u64>,
     ) -> Result<(), StoreError> {
+        self.commit_late()?;
+        self.forget_blocks(watermark)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in replaced {
             transaction.execute("DELETE FROM segment WHERE name = ?1", [name])?;
         }
         insert_segment(&transaction, record, totals)?;
-        if let Some(watermark) = watermark {
+        if let Some(watermark) = watermark.filter(|_| !is_planted(Fault::WatermarkUnmoved)) {
             transaction.execute("UPDATE ledger SET watermark = max(watermark, ?1)", [to_sql(watermark)?])?;
         }
         transaction.commit()?;

@@ -10,6 +10,7 @@ use super::published::{Published, Shared};
 use super::segment::{self, Segment, SegmentPlan};
 use super::totals::TotalsByMonth;
 use super::{LedgerLimits, block::StoredEvent};
+use crate::planted::{Fault, is_planted, pause};
 use crate::{Clock, StoreError, random};
 use billing::UtcTime;
 use std::iter::Peekable;
@@ -144,8 +145,16 @@ impl Sealer {
     fn merge(&self, segments: &[Arc<Segment>]) -> Result<(), StoreError> {
         let _working = lock(&self.working);
         let committer = self.committer()?;
-        let (segment, totals) = self.write(Merged::of(segments)?)?;
+        let late = |stored: &StoredEvent| stored.sequence.is_multiple_of(211) && is_planted(Fault::LateLostInMerge);
+        let events = Merged::of(segments)?.filter(|event| !event.as_ref().is_ok_and(late));
+        let (segment, totals) = self.write(events)?;
         let replaced = segments.to_vec();
+        if is_planted(Fault::MergedFilesFirst) {
+            let folder = self.shared.segments_folder();
+            let files = replaced.iter().flat_map(|segment| segment.record.file_names());
+            segment::remove_files(&files.map(|name| folder.join(name)).collect::<Vec<_>>());
+            pause();
+        }
         let obsolete: Vec<_> = replaced.iter().flat_map(|segment| segment.record.file_names()).collect();
         self.install(&committer, Install { segment, totals, replaced, sealed: Vec::new(), watermark: None })?;
         let folder = self.shared.segments_folder();

@@ -11,6 +11,7 @@ use super::id_file::{IdFile, SealedId};
 use super::identity::IdentityKey;
 use super::lines_file::{LinePart, LinesFile, LinesWriter};
 use super::totals::{self, TotalsByMonth};
+use crate::planted::{Fault, is_planted};
 use crate::{StoreError, durable};
 use billing::line::{LineKey, LineSums, line_key, line_sums};
 use billing::{Day, FactNumber, Facts, Name, rating};
@@ -172,7 +173,9 @@ pub(crate) fn write(
     let cleanup = Cleanup { folder: plan.folder, names: file_names(&plan.name), armed: true };
     let (record, totals, ids) = making.finish(&ids_name)?;
     verify(plan, &record, &ids)?;
-    durable::sync_folder(plan.folder).map_err(StoreError::io(plan.folder))?;
+    if !is_planted(Fault::NamesUnsynced) {
+        durable::sync_folder(plan.folder).map_err(StoreError::io(plan.folder))?;
+    }
     cleanup.keep();
     Ok((record, totals))
 }
@@ -242,6 +245,9 @@ impl Making<'_> {
         self.sequences = (self.sequences.0.min(stored.sequence), self.sequences.1.max(stored.sequence));
         if let Ok(priced) = rating::price(event, facts) {
             totals::add(&mut self.totals, event, &priced, facts)?;
+            if row.is_multiple_of(61) && is_planted(Fault::TotalCountedTwice) {
+                totals::add(&mut self.totals, event, &priced, facts)?;
+            }
             add_line(&mut self.day_lines, line_key(event, &priced, facts), line_sums(event, &priced))?;
         }
         self.waiting.push(stored);

@@ -77,7 +77,7 @@ pub struct Verification {
 /// # Errors
 /// When `ledger.db` cannot be read at all. What can be read and is wrong is a finding.
 pub fn verify(folder: &Path, facts: &FactsDatabase, mut progress: impl FnMut(u64, u64)) -> Result<Verification, StoreError> {
-    if !folder.join(LedgerFile::name()).exists() {
+    if !LedgerFile::exists(folder)? {
         return nothing_yet(folder);
     }
     let file = LedgerFile::open_to_read(folder)?;

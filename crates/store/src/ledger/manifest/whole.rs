@@ -2,13 +2,15 @@
 //!
 //! Nothing here is written, and nothing is held that grows with the usage.
 
-use super::{LedgerFile, Mark, from_sql};
+use super::{BUSY_WAIT, LedgerFile, Mark, from_sql};
 use crate::StoreError;
 use crate::ledger::codec::Broken;
 use crate::ledger::totals;
 use billing::month::MonthTotals;
 use billing::{AccountId, FactNumber, UtcTime};
+use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What a stored month total is compared by.
 pub(crate) type Digest = [u8; 32];
@@ -17,6 +19,18 @@ pub(crate) type Digest = [u8; 32];
 const COMPLAINTS_MAX: u32 = 100;
 
 impl LedgerFile {
+    /// Whether a folder has a ledger: a first start that was cut off may have left a file without tables.
+    pub(crate) fn exists(folder: &Path) -> Result<bool, StoreError> {
+        let path = folder.join(LedgerFile::name());
+        if !path.exists() {
+            return Ok(false);
+        }
+        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_WAIT)?;
+        let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'ledger'";
+        Ok(connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// What SQLite itself finds wrong with the file; nothing when all is well.
     pub(crate) fn complaints(&self) -> Result<Vec<String>, StoreError> {
         let mut select = self.connection.prepare(&format!("PRAGMA integrity_check({COMPLAINTS_MAX})"))?;
