@@ -14,6 +14,7 @@ mod id_file;
 mod identity;
 mod lines_file;
 mod manifest;
+mod place;
 mod published;
 mod rated_lines;
 mod seal;

@@ -9,6 +9,7 @@ use super::codec::Numbering;
 use super::generation::Generation;
 use super::identity::{Identity, IdentityKey, IdentitySet, Known, differing_field};
 use super::manifest::{Group, LedgerFile, Mark, NameKey, NameKind};
+use super::place::Place;
 use super::published::{Loaded, Published, Shared};
 use super::seal::{Install, Sealer};
 use super::spellings::Spellings;
@@ -447,33 +448,6 @@ impl Committer {
         self.identities.retain(|number, _| !sealed.contains(number));
         self.blocks_to_drop = true;
         Ok(())
-    }
-}
-
-/// Where a stored event is.
-enum Place {
-    Tail(u64),
-    Segment(String, u64),
-}
-
-impl Place {
-    fn event(&self, shared: &Shared) -> Result<UsageEvent, StoreError> {
-        let published = shared.published();
-        let missing = || StoreError::damaged(LedgerFile::name(), "a known event is missing");
-        match self {
-            Place::Tail(sequence) => {
-                for generation in &published.generations {
-                    if let Some(stored) = generation.find(*sequence)? {
-                        return Ok(stored.event);
-                    }
-                }
-                Err(missing())
-            }
-            Place::Segment(name, row) => {
-                let segment = published.segments.iter().find(|segment| segment.record.name == *name).ok_or_else(missing)?;
-                Ok(segment.event(*row)?.event)
-            }
-        }
     }
 }
 
